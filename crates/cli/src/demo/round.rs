@@ -1,0 +1,59 @@
+//! A round: customers served at the same time or one after another, and what came of it.
+
+use super::shop::{self, CoffeeShopAgent, CoffeeShopOutput};
+use glassbox::trace::id::TraceId;
+use glassbox::{Error, Module, Prediction, parallel, scope};
+use std::time::{Duration, Instant};
+
+/// What came of a round.
+#[derive(Debug)]
+pub(crate) struct Round {
+    pub(crate) wall: Duration,
+    pub(crate) visits: Vec<Visit>,
+}
+
+/// One customer's visit.
+#[derive(Debug)]
+pub(crate) struct Visit {
+    pub(crate) customer: u64,
+    pub(crate) took: Duration,
+    pub(crate) result: Result<Prediction<CoffeeShopOutput>, Error>,
+}
+
+impl Round {
+    pub(crate) fn replies(&self) -> impl Iterator<Item = (u64, &Prediction<CoffeeShopOutput>)> {
+        self.visits.iter().filter_map(|visit| Some((visit.customer, visit.result.as_ref().ok()?)))
+    }
+
+    pub(crate) fn failures(&self) -> impl Iterator<Item = &Error> {
+        self.visits.iter().filter_map(|visit| visit.result.as_ref().err())
+    }
+
+    pub(crate) fn trace_ids(&self) -> impl Iterator<Item = TraceId> {
+        self.visits.iter().filter_map(|visit| match &visit.result {
+            Ok(reply) => reply.trace_id(),
+            Err(error) => error.trace_id(),
+        })
+    }
+
+    /// Returns how many customers were being served at the same time, on average.
+    pub(crate) fn mean_concurrency(&self) -> f64 {
+        let work: Duration = self.visits.iter().map(|visit| visit.took).sum();
+        work.as_secs_f64() / self.wall.as_secs_f64().max(1e-9)
+    }
+}
+
+/// Serves the first `customers`, at most `concurrency` of them at the same time.
+pub(crate) async fn serve(agent: &CoffeeShopAgent, round: &'static str, customers: u64, concurrency: usize) -> Round {
+    let began = Instant::now();
+    let visits = (1..=customers).map(|number| visit(agent, round, number));
+    let visits = parallel(concurrency, visits).await;
+    Round { wall: began.elapsed(), visits }
+}
+
+async fn visit(agent: &CoffeeShopAgent, round: &'static str, number: u64) -> Visit {
+    let began = Instant::now();
+    let scope = scope().session(format!("coffee-shop {round}")).user(format!("customer-{number}")).tag("demo").metadata("round", round);
+    let result = scope.run(agent.call(shop::customer(number))).await;
+    Visit { customer: number, took: began.elapsed(), result }
+}

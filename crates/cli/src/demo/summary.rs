@@ -1,0 +1,162 @@
+//! The summary of a demo: the numbers, for people and for machines.
+
+use super::Args;
+use super::model::Model;
+use super::round::Round;
+use crate::receiver::{Receiver, check};
+use glassbox::telemetry::observe::Observing;
+use glassbox::{Cost, Usage};
+use rust_decimal::Decimal;
+use serde::Serialize;
+use std::collections::HashSet;
+
+/// The numbers of a demo. Times of telemetry are measured, not estimated.
+#[derive(Debug, Serialize)]
+pub(crate) struct Summary {
+    pub(crate) provider: String,
+    pub(crate) model: String,
+    pub(crate) customers: u64,
+    pub(crate) concurrency: u64,
+    /// Customers that got no answer, of both rounds.
+    pub(crate) failed: usize,
+    /// How many customers were served one after another, for comparison.
+    pub(crate) sequential_customers: usize,
+    pub(crate) sequential_ms: f64,
+    pub(crate) concurrent_ms: f64,
+    /// Time per customer one after another, divided by time per customer together.
+    pub(crate) speedup: f64,
+    pub(crate) mean_concurrency: f64,
+    pub(crate) traces: usize,
+    pub(crate) spans_started: u64,
+    pub(crate) spans_exported: u64,
+    pub(crate) spans_dropped: u64,
+    /// Spans that came out at the demo's receiver, by the round of customers served together.
+    pub(crate) spans_received: usize,
+    pub(crate) spans_received_together: usize,
+    pub(crate) orphan_spans: usize,
+    pub(crate) mixed_traces: usize,
+    /// The time that the program itself spent on telemetry, all spans together.
+    pub(crate) telemetry_hot_path_us: f64,
+    /// The time that telemetry spent encoding and compressing, on its own thread.
+    pub(crate) telemetry_worker_ms: f64,
+    pub(crate) telemetry_bytes_sent: u64,
+    pub(crate) input_tokens: u64,
+    pub(crate) output_tokens: u64,
+    /// US dollars; `null` if a price is unknown.
+    pub(crate) cost_usd: Option<f64>,
+    /// The share of the customers' time that model calls took, by the spans.
+    pub(crate) generation_percent: Option<f64>,
+    /// The most memory that the process has held.
+    pub(crate) peak_memory_mb: Option<f64>,
+    /// Where the spans went.
+    pub(crate) destinations: Vec<Destination>,
+    #[serde(skip)]
+    pub(crate) cost: Option<Decimal>,
+}
+
+/// What a destination got.
+#[derive(Debug, Serialize)]
+pub(crate) struct Destination {
+    pub(crate) name: String,
+    pub(crate) exported: u64,
+    pub(crate) dropped: u64,
+    pub(crate) retries: u64,
+    pub(crate) last_error: Option<String>,
+}
+
+impl Summary {
+    pub(crate) fn of(
+        args: &Args,
+        model: &Model,
+        observing: Option<&Observing>,
+        receiver: &Receiver,
+        one_by_one: &Round,
+        together: &Round,
+    ) -> Self {
+        let (usage, cost) = spent(&[one_by_one, together]);
+        let per_customer = |round: &Round| round.wall.as_secs_f64() / round.visits.len().max(1) as f64;
+        let traces = receiver.traces();
+        let checked = check(traces.values());
+        let ids: HashSet<_> = together.trace_ids().collect();
+        let checked_together = check(traces.iter().filter(|(id, _)| ids.contains(id)).map(|(_, spans)| spans));
+        let health = observing.map(Observing::health);
+        let destinations: Vec<_> = health.iter().flat_map(|health| &health.destinations).map(|destination| Destination {
+            name: destination.name.to_string(),
+            exported: destination.exported,
+            dropped: destination.dropped.total(),
+            retries: destination.retries,
+            last_error: destination.last_error.as_deref().map(str::to_owned),
+        }).collect();
+        let busy = health.iter().flat_map(|health| &health.destinations).map(|destination| destination.worker_busy.as_secs_f64()).sum::<f64>();
+        let hot_path = health.as_ref().and_then(|health| health.hot_path.time).unwrap_or_default();
+        Self {
+            provider: model.provider(),
+            model: model.lm.name().to_owned(),
+            customers: args.customers,
+            concurrency: args.concurrency.unwrap_or(args.customers),
+            failed: one_by_one.failures().count() + together.failures().count(),
+            sequential_customers: one_by_one.visits.len(),
+            sequential_ms: millis(one_by_one.wall.as_secs_f64()),
+            concurrent_ms: millis(together.wall.as_secs_f64()),
+            speedup: round2(per_customer(one_by_one) / per_customer(together).max(1e-9)),
+            mean_concurrency: round2(together.mean_concurrency()),
+            traces: checked.traces,
+            spans_started: health.as_ref().map_or(0, |health| health.started),
+            // With several destinations, what the one with the fewest got.
+            spans_exported: destinations.iter().map(|destination| destination.exported).min().unwrap_or(0),
+            spans_dropped: destinations.iter().map(|destination| destination.dropped).max().unwrap_or(0),
+            spans_received: checked.spans,
+            spans_received_together: checked_together.spans,
+            orphan_spans: checked.orphans,
+            mixed_traces: checked.mixed,
+            telemetry_hot_path_us: (hot_path.as_secs_f64() * 1e7).round() / 10.0,
+            telemetry_worker_ms: millis(busy),
+            telemetry_bytes_sent: health.iter().flat_map(|health| &health.destinations).map(|destination| destination.bytes_sent).sum(),
+            input_tokens: usage.input_total().unwrap_or(0),
+            output_tokens: usage.output_total().unwrap_or(0),
+            cost_usd: cost.total().and_then(|total| total.try_into().ok()),
+            generation_percent: generation_share(&traces),
+            peak_memory_mb: peak_memory_mb(),
+            destinations,
+            cost: cost.total(),
+        }
+    }
+}
+
+fn spent(rounds: &[&Round]) -> (Usage, Cost) {
+    let visits = || rounds.iter().flat_map(|round| &round.visits);
+    let usage = visits().map(|visit| visit.result.as_ref().map_or_else(|error| error.usage(), |reply| reply.usage())).sum();
+    let cost = visits().map(|visit| visit.result.as_ref().map_or_else(|error| error.cost(), |reply| reply.cost())).sum();
+    (usage, cost)
+}
+
+/// Returns the percentage of the roots' time that their generations took.
+fn generation_share(traces: &crate::receiver::Traces) -> Option<f64> {
+    use glassbox::trace::span::Detail;
+    let (mut roots, mut generations) = (0.0, 0.0);
+    for span in traces.values().flatten() {
+        let seconds = span.duration().unwrap_or_default().as_secs_f64();
+        match (&span.detail, span.parent_id) {
+            (Detail::Generation(_), _) => generations += seconds,
+            (_, None) => roots += seconds,
+            _ => (),
+        }
+    }
+    (roots > 0.0).then(|| (generations / roots * 1000.0).round() / 10.0)
+}
+
+/// Reads the process's peak resident memory, where the system tells it.
+fn peak_memory_mb() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kilobytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some((kilobytes / 102.4).round() / 10.0)
+}
+
+fn millis(seconds: f64) -> f64 {
+    (seconds * 1e4).round() / 10.0
+}
+
+fn round2(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
+}

@@ -1,0 +1,54 @@
+//! The `glassbox` command: see LLM programs run.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the part that talks to people")]
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+mod config;
+mod paint;
+mod receiver;
+mod demo;
+mod sim;
+
+/// LLM programs you can see through
+#[derive(Debug, Parser)]
+#[command(version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the customers of a coffee shop, one after another and then together, and show all that happens
+    Demo(demo::Args),
+    /// Run the simulated model provider alone, for your own programs
+    Sim(sim::Args),
+}
+
+fn main() -> ExitCode {
+    warnings_to_stderr();
+    let result = match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Sim(args) => sim::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Shows the libraries' own warnings, such as a destination that refuses its key.
+fn warnings_to_stderr() {
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::WARN)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .without_time()
+        .init();
+}

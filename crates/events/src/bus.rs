@@ -1,0 +1,296 @@
+//! The bus: hands each event to those who asked for it, and shields the program from them.
+
+use crate::clock;
+use crate::event::{Event, EventData, EventName, SpanContext};
+use crate::pattern::{Pattern, PatternError};
+use crate::run::Stop;
+use arc_swap::ArcSwap;
+use std::cell::Cell;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, LazyLock, Weak};
+use std::time::Duration;
+
+/// Hears of events. It runs where the event happens, so it should be quick; slow work belongs behind a
+/// [`Bus::channel`]. A panic is caught and told once.
+pub trait Subscriber: Send + Sync {
+    /// Takes note of an event. An error stops the run in which the event happened: its later model attempts are
+    /// refused with [`Refusal::Stopped`](crate::refusal::Refusal::Stopped).
+    ///
+    /// # Errors
+    ///
+    /// The reason to stop the run.
+    fn on_event(&self, event: &Event) -> Result<(), Stop>;
+}
+
+/// What a closure that subscribes may return: nothing, or a reason to stop.
+pub trait Outcome {
+    /// Turns the outcome into a subscriber's result.
+    ///
+    /// # Errors
+    ///
+    /// The reason to stop the run.
+    fn into_result(self) -> Result<(), Stop>;
+}
+
+impl Outcome for () {
+    fn into_result(self) -> Result<(), Stop> {
+        Ok(())
+    }
+}
+
+impl Outcome for Result<(), Stop> {
+    fn into_result(self) -> Self {
+        self
+    }
+}
+
+struct Closure<F>(F);
+
+impl<F, R> Subscriber for Closure<F>
+where
+    F: Fn(&Event) -> R + Send + Sync,
+    R: Outcome,
+{
+    fn on_event(&self, event: &Event) -> Result<(), Stop> {
+        (self.0)(event).into_result()
+    }
+}
+
+struct Entry {
+    pattern: Pattern,
+    subscriber: Arc<dyn Subscriber>,
+    panicked: AtomicU64,
+}
+
+#[derive(Default)]
+struct Entries {
+    list: Vec<Arc<Entry>>,
+    /// The union of the patterns: an event that nobody wants costs one test.
+    wanted: u64,
+}
+
+#[derive(Default)]
+struct Inner {
+    entries: ArcSwap<Entries>,
+    panics: AtomicU64,
+}
+
+/// Hands events to subscribers. Clones are the same bus; [`Bus::global`] is the one that programs use unless a
+/// scope names another.
+///
+/// ```
+/// use glassbox_events::bus::Bus;
+/// let bus = Bus::new();
+/// let subscription = bus.on("llm.*", |event| println!("{}", event.name()))?;
+/// drop(subscription); // ends it
+/// # Ok::<(), glassbox_events::pattern::PatternError>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Bus(Arc<Inner>);
+
+thread_local! {
+    /// How deep in subscribers this thread is: one that causes events of the kind it hears must not run for ever.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+}
+
+const MAX_DEPTH: u32 = 8;
+
+impl Bus {
+    /// Makes a bus of its own.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Returns the bus of the process.
+    #[must_use]
+    pub fn global() -> Self {
+        static GLOBAL: LazyLock<Bus> = LazyLock::new(Bus::new);
+        GLOBAL.clone()
+    }
+
+    /// Subscribes a type with state, until the returned [`Subscription`] is dropped.
+    ///
+    /// # Errors
+    ///
+    /// The pattern matches no event.
+    pub fn subscribe(&self, pattern: &str, subscriber: Arc<dyn Subscriber>) -> Result<Subscription, PatternError> {
+        let entry = Arc::new(Entry { pattern: pattern.parse()?, subscriber, panicked: AtomicU64::new(0) });
+        self.0.entries.rcu(|entries| {
+            let mut list = entries.list.clone();
+            list.push(Arc::clone(&entry));
+            Entries::of(list)
+        });
+        Ok(Subscription { bus: Arc::downgrade(&self.0), entry: Arc::downgrade(&entry) })
+    }
+
+    /// Subscribes a closure, which returns nothing or `Result<(), Stop>`, until the [`Subscription`] is dropped.
+    ///
+    /// # Errors
+    ///
+    /// The pattern matches no event.
+    pub fn on<R: Outcome>(
+        &self,
+        pattern: &str,
+        closure: impl Fn(&Event) -> R + Send + Sync + 'static,
+    ) -> Result<Subscription, PatternError> {
+        self.subscribe(pattern, Arc::new(Closure(closure)))
+    }
+
+    /// Subscribes a bounded channel, for whoever works slower than the program. What does not fit is
+    /// [counted](EventReceiver::missed).
+    ///
+    /// # Errors
+    ///
+    /// The pattern matches no event.
+    pub fn channel(&self, pattern: &str, capacity: usize) -> Result<EventReceiver, PatternError> {
+        let (sender, receiver) = sync_channel(capacity);
+        let channel = Arc::new(Channel { sender, missed: AtomicU64::new(0) });
+        let subscription = self.subscribe(pattern, Arc::clone(&channel) as Arc<dyn Subscriber>)?;
+        Ok(EventReceiver { receiver, channel, _subscription: subscription })
+    }
+
+    /// Tells whether anybody asked for an event, so that nobody has to build it in vain.
+    #[must_use]
+    pub fn wants(&self, name: EventName) -> bool {
+        self.0.entries.load().wanted & name.bit() != 0
+    }
+
+    /// Returns how many times a subscriber has panicked.
+    #[must_use]
+    pub fn panics(&self) -> u64 {
+        self.0.panics.load(Ordering::Relaxed)
+    }
+
+    /// Hands an event of now to all who asked for it. Never fails, never panics.
+    pub fn emit(&self, span: &Arc<SpanContext>, data: EventData) {
+        if self.wants(data.name()) {
+            self.dispatch(&Event { at: clock::now(), span: Arc::clone(span), data });
+        }
+    }
+
+    fn dispatch(&self, event: &Event) {
+        let depth = DEPTH.get();
+        if depth >= MAX_DEPTH {
+            tracing::warn!(event = %event.name(), "a subscriber keeps causing the events that it hears; this one is not told");
+            return;
+        }
+        DEPTH.set(depth + 1);
+        for entry in self.0.entries.load_full().list.iter().filter(|entry| entry.pattern.matches(event.name())) {
+            match catch_unwind(AssertUnwindSafe(|| entry.subscriber.on_event(event))) {
+                Ok(Ok(())) => (),
+                Ok(Err(stop)) => self.stop(&event.span, stop),
+                Err(_) => self.tell_panic(entry, event),
+            }
+        }
+        DEPTH.set(depth);
+    }
+
+    /// Stops the run of a span, and tells so if it was not stopped before.
+    pub fn stop(&self, span: &Arc<SpanContext>, stop: Stop) {
+        if span.run.stop(stop.clone()) {
+            self.emit(span, EventData::RunStopped(stop));
+        }
+    }
+
+    fn tell_panic(&self, entry: &Entry, event: &Event) {
+        self.0.panics.fetch_add(1, Ordering::Relaxed);
+        if entry.panicked.fetch_add(1, Ordering::Relaxed) == 0 {
+            tracing::warn!(event = %event.name(), "a subscriber panicked; the program goes on, further panics of it are only counted");
+        }
+    }
+}
+
+impl fmt::Debug for Bus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bus").field("subscribers", &self.0.entries.load().list.len()).finish_non_exhaustive()
+    }
+}
+
+impl Entries {
+    fn of(list: Vec<Arc<Entry>>) -> Self {
+        let wanted = list.iter().fold(0, |wanted, entry| wanted | entry.pattern.bits());
+        Self { list, wanted }
+    }
+}
+
+/// A subscription, which ends when it is dropped.
+#[must_use = "the subscription ends when this is dropped"]
+pub struct Subscription {
+    bus: Weak<Inner>,
+    entry: Weak<Entry>,
+}
+
+impl Subscription {
+    /// Lets the subscription live as long as the bus.
+    pub fn forever(mut self) {
+        self.bus = Weak::new();
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let Some(bus) = self.bus.upgrade() else { return };
+        bus.entries.rcu(|entries| {
+            let others = entries.list.iter().filter(|entry| !std::ptr::eq(Arc::as_ptr(entry), self.entry.as_ptr()));
+            Entries::of(others.cloned().collect())
+        });
+    }
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription").finish_non_exhaustive()
+    }
+}
+
+struct Channel {
+    sender: SyncSender<Event>,
+    missed: AtomicU64,
+}
+
+impl Subscriber for Channel {
+    fn on_event(&self, event: &Event) -> Result<(), Stop> {
+        if let Err(TrySendError::Full(_)) = self.sender.try_send(event.clone()) {
+            self.missed.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// The receiving end of [`Bus::channel`].
+pub struct EventReceiver {
+    receiver: Receiver<Event>,
+    channel: Arc<Channel>,
+    _subscription: Subscription,
+}
+
+impl EventReceiver {
+    /// Waits for the next event, at most for `timeout`.
+    #[must_use]
+    pub fn recv_timeout(&self, timeout: Duration) -> Option<Event> {
+        // The sender lives in `self`, so the channel cannot be closed: an error is the end of the wait.
+        self.receiver.recv_timeout(timeout).ok()
+    }
+
+    /// Returns the next event if there is one.
+    #[must_use]
+    pub fn try_recv(&self) -> Option<Event> {
+        self.receiver.try_recv().ok()
+    }
+
+    /// Returns how many events did not fit into the channel.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.channel.missed.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for EventReceiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventReceiver").field("missed", &self.missed()).finish_non_exhaustive()
+    }
+}

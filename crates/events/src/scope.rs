@@ -1,0 +1,154 @@
+//! Scopes: what is set once for all spans below, and the ways to run things at the same time within one.
+
+use crate::bus::Bus;
+use crate::context::{Context, Inner, Scoped};
+use crate::gate::Gate;
+use crate::run::Run;
+use futures::stream::{self, StreamExt};
+use glassbox_trace::span::TraceAttributes;
+use serde_json::Value;
+use std::any::Any;
+use std::future::Future;
+use std::sync::Arc;
+
+/// Sets session, user, tags, gates and more for everything that runs inside. The outermost scope is a
+/// [`Run`]: what a stop ends.
+///
+/// ```
+/// # async fn answer() {}
+/// # async fn example() {
+/// use glassbox_events::{scope::Scope, watch::Budget};
+/// let answer = Scope::new().session("s-1").user("u-4").tag("beta").gate(Budget::tokens(10_000)).run(answer()).await;
+/// # }
+/// ```
+#[must_use = "a scope does nothing until something runs in it"]
+#[derive(Debug)]
+pub struct Scope {
+    context: Context,
+}
+
+impl Default for Scope {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Scope {
+    /// Begins a scope within the current one.
+    pub fn new() -> Self {
+        let context = Context::current().with(|inner| {
+            inner.run.get_or_insert_with(Run::new);
+        });
+        Self { context }
+    }
+
+    fn with(self, change: impl FnOnce(&mut Inner)) -> Self {
+        Self { context: self.context.with(change) }
+    }
+
+    fn trace(self, change: impl FnOnce(&mut TraceAttributes)) -> Self {
+        self.with(|inner| change(Arc::make_mut(&mut inner.trace)))
+    }
+
+    /// Names the traces; by default a trace has the name of its root span.
+    pub fn name(self, name: impl Into<Arc<str>>) -> Self {
+        self.trace(|trace| trace.name = Some(name.into()))
+    }
+
+    /// Sets the conversation.
+    pub fn session(self, id: impl Into<Arc<str>>) -> Self {
+        self.trace(|trace| trace.session_id = Some(id.into()))
+    }
+
+    /// Sets the end user.
+    pub fn user(self, id: impl Into<Arc<str>>) -> Self {
+        self.trace(|trace| trace.user_id = Some(id.into()))
+    }
+
+    /// Adds a tag.
+    pub fn tag(self, tag: impl Into<Arc<str>>) -> Self {
+        self.trace(|trace| trace.tags.push(tag.into()))
+    }
+
+    /// Sets a fact by its key.
+    pub fn metadata(self, key: impl Into<Arc<str>>, value: impl Into<Value>) -> Self {
+        let (key, value) = (key.into(), value.into());
+        self.trace(|trace| {
+            trace.metadata.retain(|(other, _)| *other != key);
+            trace.metadata.push((key, value));
+        })
+    }
+
+    /// Sets the environment, such as `production`.
+    pub fn environment(self, environment: impl Into<Arc<str>>) -> Self {
+        self.trace(|trace| trace.environment = Some(environment.into()))
+    }
+
+    /// Sets the release, such as a commit.
+    pub fn release(self, release: impl Into<Arc<str>>) -> Self {
+        self.trace(|trace| trace.release = Some(release.into()))
+    }
+
+    /// Sets the version of the program or experiment.
+    pub fn version(self, version: impl Into<Arc<str>>) -> Self {
+        self.trace(|trace| trace.version = Some(version.into()))
+    }
+
+    /// Adds a gate, such as a [`Budget`](crate::watch::Budget). A clone of the same budget in other scopes is shared.
+    pub fn gate(self, gate: impl Gate + 'static) -> Self {
+        self.with(|inner| inner.gates.push(Arc::new(gate)))
+    }
+
+    /// Sends the events to another bus than the process's.
+    pub fn bus(self, bus: &Bus) -> Self {
+        self.with(|inner| inner.bus = bus.clone())
+    }
+
+    /// Carries a value for the framework above this crate; see [`Context::carried`].
+    pub fn carry<T: Send + Sync + 'static>(self, value: Arc<T>) -> Self {
+        self.with(|inner| inner.carried = Some(value as Arc<dyn Any + Send + Sync>))
+    }
+
+    /// Runs a future in the scope.
+    pub fn run<F: Future>(self, future: F) -> Scoped<F> {
+        self.context.scope(future)
+    }
+
+    /// Runs a closure in the scope.
+    pub fn enter<T>(self, closure: impl FnOnce() -> T) -> T {
+        self.context.enter(closure)
+    }
+
+    /// Returns the context of what runs in the scope.
+    #[must_use]
+    pub const fn context(&self) -> &Context {
+        &self.context
+    }
+}
+
+/// Spawns a future on the Tokio runtime, in the current context: its spans belong to the same trace.
+///
+/// # Panics
+///
+/// Outside of a Tokio runtime, as [`tokio::spawn`] does.
+pub fn spawn<F>(future: F) -> tokio::task::JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    tokio::spawn(Context::current().scope(future))
+}
+
+/// Runs futures at the same time, in the current context, and returns their outputs in order.
+pub async fn join_all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let context = Context::current();
+    futures::future::join_all(futures.into_iter().map(|future| context.scope(future))).await
+}
+
+/// Runs futures in the current context, at most `limit` of them at the same time (at least one), and returns their
+/// outputs in order.
+pub async fn parallel<F: Future>(limit: usize, futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let context = Context::current();
+    let futures = futures.into_iter().map(|future| context.scope(future));
+    stream::iter(futures).buffered(limit.max(1)).collect().await
+}

@@ -1,0 +1,84 @@
+//! LLM programs you can see through: typed signatures and modules whose every step is an event and a span.
+//!
+//! ```no_run
+//! use glassbox::{ChainOfThought, Lm, Module, Signature};
+//!
+//! /// Answer the question of a guest.
+//! #[derive(Signature)]
+//! struct Concierge {
+//!     #[input]
+//!     question: String,
+//!     #[output]
+//!     answer: String,
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), glassbox::Error> {
+//!     let _observing = glassbox::observe()?; // the environment decides where traces go; flushes when dropped
+//!     let lm = Lm::from_env("openai/gpt-4o-mini")?;
+//!     let concierge = ChainOfThought::<Concierge>::new(&lm);
+//!     let reply = concierge.call(ConciergeInput { question: "Where is breakfast?".into() }).await?;
+//!     println!("{} ({} tokens, ${})", reply.answer, reply.usage().total(), reply.cost());
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Layout
+//!
+//! From the ground up; a module uses only those above it.
+
+#[allow(unused_extern_crates, reason = "the derives write `::glassbox::..`, here as elsewhere")]
+extern crate self as glassbox;
+
+mod definitions;
+mod field;
+mod signature;
+mod error;
+mod config;
+mod lm;
+mod adapter;
+mod example;
+mod prediction;
+mod module;
+mod predict;
+mod chain_of_thought;
+mod run;
+
+pub use chain_of_thought::ChainOfThought;
+pub use definitions::Definitions;
+pub use error::{Error, ErrorKind};
+pub use example::Example;
+pub use field::{Field, FieldError};
+pub use glassbox_macros::{Field, Signature};
+pub use lm::{
+    DEFAULT_MAX_TOKENS, DEFAULT_TIMEOUT, Finish, Lm, LmBuilder, Reply, Request, Response, ResponseSchema, RetryPolicy,
+};
+pub use module::{BoxFuture, DynModule, Module, Record};
+pub use predict::Predict;
+pub use prediction::Prediction;
+pub use run::{scope, subscribe, with_lm};
+pub use signature::{FieldSpec, Signature, object_schema};
+
+pub use glassbox_events::bus::{Bus, EventReceiver, Subscriber, Subscription};
+pub use glassbox_events::context::Context;
+pub use glassbox_events::event::{Event, EventData, EventName};
+pub use glassbox_events::gate::{self, Gate};
+pub use glassbox_events::refusal::{BudgetExceeded, Refusal, Unit};
+pub use glassbox_events::run::{Run, Stop};
+pub use glassbox_events::scope::{Scope, join_all, parallel, spawn};
+pub use glassbox_events::watch;
+pub use glassbox_telemetry as telemetry;
+pub use glassbox_telemetry::observe::{Observe, Observing, observe};
+pub use glassbox_trace as trace;
+pub use glassbox_trace::message::{Message, Role, ToolDefinition};
+pub use glassbox_trace::{cost::Cost, usage::Usage};
+
+/// What the derives' code calls. Not for use by hand: it may change in any release.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::field::derived::{
+        Content, Object, Reader, Variant, VariantSpec, describe, enum_schema, object_schema,
+        read_enum, to_object, to_variant,
+    };
+    pub use serde_json::Value;
+}

@@ -1,0 +1,313 @@
+//! Language models: whom to call and how. [`Lm`] hides how providers differ.
+
+use crate::config;
+use crate::error::{Error, ErrorKind};
+use glassbox_events::gate::Gate;
+use glassbox_trace::price::{PriceTable, ServiceTier};
+use glassbox_trace::span::Parameters;
+use provider::Provider;
+use scripted::Script;
+use secrecy::SecretString;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use transport::Transport;
+
+mod provider;
+mod request;
+mod failure;
+mod wire;
+mod classify;
+mod transport;
+mod retry;
+mod scripted;
+mod client;
+
+pub use request::{Finish, Request, Response, ResponseSchema};
+pub use retry::RetryPolicy;
+pub use scripted::Reply;
+
+/// The most output tokens where nothing else is set. There is always a limit, so that a budget can bound a call.
+pub const DEFAULT_MAX_TOKENS: u64 = 4096;
+
+/// How long an attempt may take where nothing else is set.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A language model of a provider. Clones share connections and are cheap.
+///
+/// ```no_run
+/// use glassbox::Lm;
+/// let lm = Lm::from_env("openai/gpt-4o-mini")?;          // reads OPENAI_API_KEY
+/// let local = Lm::builder("openai/qwen3").base_url("http://localhost:8000/v1").api_key("none").build()?;
+/// # Ok::<(), glassbox::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Lm(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    /// The provider by its own prefix, as prices know it: `openai`.
+    pub(crate) provider: Arc<str>,
+    /// The provider by OpenTelemetry's name: `gcp.gemini`.
+    pub(crate) otel_provider: Arc<str>,
+    /// The model by the provider's name: `gpt-4o-mini`.
+    pub(crate) model: Arc<str>,
+    /// Both: `openai/gpt-4o-mini`.
+    pub(crate) full_name: Arc<str>,
+    /// The name of its spans: `chat gpt-4o-mini`.
+    pub(crate) span_name: Arc<str>,
+    pub(crate) backend: Backend,
+    pub(crate) parameters: Parameters,
+    pub(crate) service_tier: ServiceTier,
+    pub(crate) timeout: Duration,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) gates: Vec<Arc<dyn Gate>>,
+    pub(crate) prices: Arc<PriceTable>,
+    /// Whether to ask for structured output; turned off when the provider refuses it.
+    structured: AtomicBool,
+}
+
+#[derive(Debug)]
+pub(crate) enum Backend {
+    Http(Box<Transport>),
+    Script(Script),
+}
+
+impl Lm {
+    /// Makes a model whose key stands in the provider's usual variable, such as `OPENAI_API_KEY`.
+    ///
+    /// # Errors
+    ///
+    /// The name has no known provider, the key is not set, or the provider's base URL variable is no address.
+    pub fn from_env(model: &str) -> Result<Self, Error> {
+        Self::builder(model).build()
+    }
+
+    /// Begins to make a model, named `provider/model`.
+    pub fn builder(model: impl Into<String>) -> LmBuilder {
+        LmBuilder {
+            model: model.into(),
+            api_key: None,
+            base_url: None,
+            parameters: Parameters { max_tokens: Some(DEFAULT_MAX_TOKENS), ..Parameters::default() },
+            timeout: DEFAULT_TIMEOUT,
+            retry: RetryPolicy::default(),
+            gates: Vec::new(),
+            structured: true,
+        }
+    }
+
+    /// Makes a model that answers by a script, for tests: [`Reply`]s in order, JSON values as a signature's fields.
+    ///
+    /// It needs no network, no key and no price; usage is a quarter of the bytes, cost is unknown.
+    ///
+    /// ```
+    /// use glassbox::Lm;
+    /// let lm = Lm::scripted([serde_json::json!({ "answer": "42" })]);
+    /// ```
+    #[must_use]
+    pub fn scripted(replies: impl IntoIterator<Item = impl Into<Reply>>) -> Self {
+        let parameters = Parameters { max_tokens: Some(DEFAULT_MAX_TOKENS), ..Parameters::default() };
+        Self(Arc::new(Inner {
+            provider: "scripted".into(),
+            otel_provider: "scripted".into(),
+            model: "scripted".into(),
+            full_name: "scripted/scripted".into(),
+            span_name: "chat scripted".into(),
+            backend: Backend::Script(Script::new(replies)),
+            parameters,
+            service_tier: ServiceTier::Standard,
+            timeout: DEFAULT_TIMEOUT,
+            retry: RetryPolicy { initial: Duration::from_millis(1), ..RetryPolicy::default() },
+            gates: Vec::new(),
+            prices: Arc::new(PriceTable::empty("scripted", "")),
+            structured: AtomicBool::new(true),
+        }))
+    }
+
+    /// Returns the model's name with its provider: `openai/gpt-4o-mini`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.full_name
+    }
+
+    /// Calls the model once, with retries, as one `generation` span. Modules do this for you.
+    ///
+    /// # Errors
+    ///
+    /// A gate refused, or every attempt failed; see [`Error`].
+    pub async fn generate(&self, request: Request) -> Result<Response, Error> {
+        client::generate(self, request).await
+    }
+
+    /// Tells whether to ask this model for structured output.
+    pub(crate) fn structured_output(&self) -> bool {
+        self.0.structured.load(Ordering::Relaxed)
+    }
+
+    /// Remembers that the provider refuses structured output for this model.
+    pub(crate) fn no_structured_output(&self) {
+        self.0.structured.store(false, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Lm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lm").field("model", &self.name()).field("backend", &self.0.backend).finish_non_exhaustive()
+    }
+}
+
+/// Sets how a model is called. What is not set is not sent, except for the output limit.
+#[must_use = "`build()` makes the model"]
+#[derive(Clone, Debug)]
+pub struct LmBuilder {
+    model: String,
+    api_key: Option<SecretString>,
+    base_url: Option<String>,
+    parameters: Parameters,
+    timeout: Duration,
+    retry: RetryPolicy,
+    gates: Vec<Arc<dyn Gate>>,
+    structured: bool,
+}
+
+impl LmBuilder {
+    /// Sets the key; by default it is read from the provider's usual variable.
+    pub fn api_key(mut self, key: impl Into<String>) -> Self {
+        self.api_key = Some(SecretString::from(key.into()));
+        self
+    }
+
+    /// Sets the address to which the protocol's paths are appended, such as `http://localhost:8000/v1`.
+    ///
+    /// With an address given, a provider's key is optional: local servers seldom want one.
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = Some(url.into());
+        self
+    }
+
+    /// Sets the sampling temperature.
+    pub fn temperature(mut self, temperature: f64) -> Self {
+        self.parameters.temperature = Some(temperature);
+        self
+    }
+
+    /// Sets nucleus sampling.
+    pub fn top_p(mut self, top_p: f64) -> Self {
+        self.parameters.top_p = Some(top_p);
+        self
+    }
+
+    /// Sets the most output tokens, reasoning included; by default [`DEFAULT_MAX_TOKENS`]. A budget reserves them.
+    pub fn max_tokens(mut self, tokens: u64) -> Self {
+        self.parameters.max_tokens = Some(tokens);
+        self
+    }
+
+    /// Sets a seed for sampling.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.parameters.seed = Some(seed);
+        self
+    }
+
+    /// Adds a text at which the model stops.
+    pub fn stop_sequence(mut self, text: impl Into<Arc<str>>) -> Self {
+        self.parameters.stop_sequences.push(text.into());
+        self
+    }
+
+    /// Sets the reasoning effort: `low`, `medium`, `high`, or a number of tokens.
+    pub fn reasoning_effort(mut self, effort: impl Into<Arc<str>>) -> Self {
+        self.parameters.reasoning_effort = Some(effort.into());
+        self
+    }
+
+    /// Sets the service tier, which decides the price: `flex`, `auto` or `default`.
+    pub fn service_tier(mut self, tier: impl Into<Arc<str>>) -> Self {
+        self.parameters.service_tier = Some(tier.into());
+        self
+    }
+
+    /// Streams the answers, so that the time to the first chunk is known. The call still returns the whole answer.
+    pub fn stream(mut self, stream: bool) -> Self {
+        self.parameters.stream = stream;
+        self
+    }
+
+    /// Sets how long one attempt may take; by default [`DEFAULT_TIMEOUT`].
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets when to try again.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// Adds a gate that is asked before each attempt, such as a budget shared by all programs with this model.
+    pub fn gate(mut self, gate: impl Gate + 'static) -> Self {
+        self.gates.push(Arc::new(gate));
+        self
+    }
+
+    /// Decides whether the provider's structured output is used; by default it is, until the provider refuses it.
+    pub fn structured_output(mut self, structured: bool) -> Self {
+        self.structured = structured;
+        self
+    }
+
+    /// Makes the model. Nothing is called yet.
+    ///
+    /// # Errors
+    ///
+    /// The name has no known provider, the key is not set, an address or parameter is invalid, or the file of
+    /// `GLASSBOX_PRICES` cannot be read.
+    pub fn build(self) -> Result<Lm, Error> {
+        let (provider, model) = provider::parse(&self.model)?;
+        let key = self.key(provider)?;
+        let base_url = provider.base_url(self.base_url.as_deref())?;
+        let service_tier = self.checked_parameters()?;
+        let transport = Transport::new(provider, model, &key, base_url)?;
+        Ok(Lm(Arc::new(Inner {
+            provider: provider.prefix.into(),
+            otel_provider: provider.otel_name.into(),
+            model: model.into(),
+            full_name: self.model.as_str().into(),
+            span_name: format!("chat {model}").into(),
+            backend: Backend::Http(Box::new(transport)),
+            parameters: self.parameters,
+            service_tier,
+            timeout: self.timeout,
+            retry: self.retry,
+            gates: self.gates,
+            prices: config::prices()?,
+            structured: AtomicBool::new(self.structured),
+        })))
+    }
+
+    fn key(&self, provider: &Provider) -> Result<SecretString, Error> {
+        match (&self.api_key, provider.key_from_env()) {
+            (Some(key), _) => Ok(key.clone()),
+            (None, Err(_)) if self.base_url.is_some() => Ok(SecretString::from("none")),
+            (None, from_env) => from_env,
+        }
+    }
+
+    fn checked_parameters(&self) -> Result<ServiceTier, Error> {
+        let wrong = |message: String| Error::new(ErrorKind::Config, message);
+        if self.parameters.max_tokens == Some(0) {
+            return Err(wrong("max_tokens is 0, so the model could say nothing: type at least 1".to_owned()));
+        }
+        if let Some(effort) = &self.parameters.reasoning_effort {
+            genai::chat::ReasoningEffort::from_str(effort)
+                .map_err(|_| wrong(format!("reasoning effort {effort:?} is unknown: type low, medium, high or a number of tokens")))?;
+        }
+        let Some(tier) = &self.parameters.service_tier else { return Ok(ServiceTier::Standard) };
+        genai::chat::ServiceTier::from_str(tier)
+            .map_err(|_| wrong(format!("service tier {tier:?} is unknown: type flex, auto or default")))?;
+        Ok(ServiceTier::from_name(tier).unwrap_or(ServiceTier::Standard))
+    }
+}

@@ -1,0 +1,139 @@
+//! What a provider's own words tell of an answer: its id, the model that gave it, why it stopped, what it used.
+//!
+//! It is read from the raw body, since the transport below normalises unknown counts to zero and drops ids.
+
+use genai::adapter::AdapterKind;
+use glassbox_trace::usage::Usage;
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// The families of protocols, by the shape of their answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wire {
+    OpenAi,
+    Anthropic,
+    Gemini,
+    Ollama,
+}
+
+impl Wire {
+    pub(crate) const fn of(kind: AdapterKind) -> Self {
+        match kind {
+            AdapterKind::Anthropic => Self::Anthropic,
+            AdapterKind::Gemini => Self::Gemini,
+            AdapterKind::Ollama => Self::Ollama,
+            _ => Self::OpenAi,
+        }
+    }
+}
+
+/// The facts of an answer, gathered from one body or from the frames of a stream.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AnswerFacts {
+    pub(crate) id: Option<Arc<str>>,
+    pub(crate) model: Option<Arc<str>>,
+    pub(crate) finish_reason: Option<Arc<str>>,
+    /// Why the model or the provider declined to answer.
+    pub(crate) refusal: Option<Arc<str>>,
+    /// The provider's usage object; frames of a stream add to it.
+    usage: Map<String, Value>,
+}
+
+impl AnswerFacts {
+    /// Takes over what a body or a frame tells.
+    pub(crate) fn read(&mut self, wire: Wire, body: &Value) {
+        match wire {
+            Wire::OpenAi => self.read_openai(body),
+            Wire::Anthropic => self.read_anthropic(body),
+            Wire::Gemini => self.read_gemini(body),
+            Wire::Ollama => self.read_ollama(body),
+        }
+    }
+
+    /// Returns the tokens used, in exclusive buckets.
+    pub(crate) fn usage(&self, wire: Wire) -> Usage {
+        if self.usage.is_empty() {
+            return Usage::UNKNOWN;
+        }
+        let usage = Value::Object(self.usage.clone());
+        match wire {
+            Wire::OpenAi => Usage::from_openai(&usage),
+            Wire::Anthropic => Usage::from_anthropic(&usage),
+            Wire::Gemini => Usage::from_gemini(&usage),
+            Wire::Ollama => Usage::from_ollama(&usage),
+        }
+    }
+
+    fn read_openai(&mut self, body: &Value) {
+        take(&mut self.id, &body["id"]);
+        take(&mut self.model, &body["model"]);
+        take(&mut self.finish_reason, &body["choices"][0]["finish_reason"]);
+        take(&mut self.refusal, &body["choices"][0]["message"]["refusal"]);
+        self.add_usage(&body["usage"]);
+    }
+
+    fn read_anthropic(&mut self, body: &Value) {
+        // A stream wraps the message in `message_start` and ends it with `message_delta`.
+        for message in [body, &body["message"], &body["delta"]] {
+            take(&mut self.id, &message["id"]);
+            take(&mut self.model, &message["model"]);
+            take(&mut self.finish_reason, &message["stop_reason"]);
+            self.add_usage(&message["usage"]);
+        }
+    }
+
+    fn read_gemini(&mut self, body: &Value) {
+        take(&mut self.id, &body["responseId"]);
+        take(&mut self.model, &body["modelVersion"]);
+        take(&mut self.finish_reason, &body["candidates"][0]["finishReason"]);
+        take(&mut self.refusal, &body["promptFeedback"]["blockReason"]);
+        self.add_usage(&body["usageMetadata"]);
+    }
+
+    fn read_ollama(&mut self, body: &Value) {
+        take(&mut self.model, &body["model"]);
+        take(&mut self.finish_reason, &body["done_reason"]);
+        for key in ["prompt_eval_count", "eval_count"] {
+            if let Some(count) = body.get(key) {
+                self.usage.insert(key.to_owned(), count.clone());
+            }
+        }
+    }
+
+    fn add_usage(&mut self, usage: &Value) {
+        let Some(usage) = usage.as_object() else { return };
+        self.usage.extend(usage.iter().map(|(key, value)| (key.clone(), value.clone())));
+    }
+}
+
+fn take(slot: &mut Option<Arc<str>>, value: &Value) {
+    if let Some(text) = value.as_str().filter(|text| !text.is_empty()) {
+        *slot = Some(text.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_stream_of_anthropics_adds_up() {
+        let mut facts = AnswerFacts::default();
+        facts.read(Wire::Anthropic, &json!({"type": "message_start", "message": {"id": "msg_1", "model": "claude-x",
+            "usage": {"input_tokens": 10, "cache_read_input_tokens": 5, "output_tokens": 1}}}));
+        facts.read(Wire::Anthropic, &json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"},
+            "usage": {"output_tokens": 7}}));
+        assert_eq!(facts.id.as_deref(), Some("msg_1"));
+        assert_eq!(facts.finish_reason.as_deref(), Some("end_turn"));
+        let usage = facts.usage(Wire::Anthropic);
+        assert_eq!((usage.input, usage.cache_read, usage.output), (Some(10), Some(5), Some(7)));
+    }
+
+    #[test]
+    fn an_answer_without_usage_is_unknown_and_not_zero() {
+        let mut facts = AnswerFacts::default();
+        facts.read(Wire::OpenAi, &json!({"id": "x", "choices": [{"finish_reason": "stop"}], "usage": null}));
+        assert!(facts.usage(Wire::OpenAi).is_unknown());
+    }
+}

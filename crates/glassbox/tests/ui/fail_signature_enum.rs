@@ -1,0 +1,11 @@
+//! An enum is no signature.
+
+use glassbox::Signature;
+
+/// Answer the question.
+#[derive(Signature)]
+enum Ask {
+    Question(String),
+}
+
+fn main() {}

@@ -1,0 +1,123 @@
+//! Where spans go: Langfuse, anything that speaks OTLP over HTTP, or memory.
+
+use crate::error::ConfigError;
+use crate::limits::Limits;
+use crate::memory::Memory;
+use crate::sampling::Sampling;
+use std::fmt;
+use std::sync::Arc;
+
+mod langfuse;
+mod otlp;
+mod target;
+
+pub use langfuse::LangfuseConfig;
+pub use otlp::{Compression, OtlpConfig, Protocol};
+pub(crate) use target::HttpTarget;
+
+/// Where spans go. Each destination of an observer has its own queue and worker, and cannot hurt another.
+///
+/// ```
+/// use glassbox_telemetry::destination::{Destination, LangfuseConfig, OtlpConfig};
+/// let langfuse = Destination::langfuse(LangfuseConfig::new("pk-lf-1", "sk-lf-2"))?.sample_rate(0.1);
+/// let collector = Destination::otlp(OtlpConfig::new("http://localhost:4318/v1/traces"))?.named("collector");
+/// # Ok::<(), glassbox_telemetry::error::ConfigError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "hand it to `Observe::destination`"]
+pub struct Destination {
+    name: Arc<str>,
+    base_url: Option<Arc<str>>,
+    target: Target,
+    limits: Limits,
+    sampling: Sampling,
+}
+
+/// Where the requests go, if there are any.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    Http(HttpTarget),
+    Memory(Memory),
+}
+
+impl Destination {
+    /// Exports to Langfuse.
+    ///
+    /// # Errors
+    ///
+    /// A key is missing or stands in the other's place, or the URL is none.
+    pub fn langfuse(config: LangfuseConfig) -> Result<Self, ConfigError> {
+        let (base_url, target) = langfuse::target(&config)?;
+        Ok(Self { base_url: Some(base_url.into()), ..Self::new("langfuse", Target::Http(target)) })
+    }
+
+    /// Exports to anything that speaks OTLP over HTTP.
+    ///
+    /// # Errors
+    ///
+    /// The endpoint is no URL, or a header cannot be sent.
+    pub fn otlp(config: OtlpConfig) -> Result<Self, ConfigError> {
+        Ok(Self::new("otlp", Target::Http(otlp::target(config)?)))
+    }
+
+    /// Keeps spans in memory, for tests. Hand the observer a reference and keep the memory.
+    #[must_use]
+    pub fn memory() -> Memory {
+        Memory::new()
+    }
+
+    fn new(name: &str, target: Target) -> Self {
+        let (limits, sampling) = (Limits::default(), Sampling::ratio(1.0));
+        Self { name: name.into(), base_url: None, target, limits, sampling }
+    }
+
+    /// Gives the destination another name, as health and warnings tell it.
+    pub fn named(self, name: impl Into<Arc<str>>) -> Self {
+        Self { name: name.into(), ..self }
+    }
+
+    /// Sets how much may wait, and how long is tried.
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Exports only a share of the traces, from 0 to 1. The trace id decides, so traces stay whole.
+    pub fn sample_rate(mut self, rate: f64) -> Self {
+        self.sampling = Sampling::ratio(rate);
+        self
+    }
+
+    /// Returns what is public about the destination.
+    #[must_use]
+    pub fn info(&self) -> DestinationInfo {
+        DestinationInfo { name: Arc::clone(&self.name), base_url: self.base_url.clone() }
+    }
+
+    pub(crate) fn into_parts(self) -> (Arc<str>, Target, Limits, Sampling) {
+        (self.name, self.target, self.limits, self.sampling)
+    }
+}
+
+impl From<&Memory> for Destination {
+    fn from(memory: &Memory) -> Self {
+        Self::new("memory", Target::Memory(memory.clone()))
+    }
+}
+
+/// A destination's name, and where to look at its traces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DestinationInfo {
+    /// The name.
+    pub name: Arc<str>,
+    /// The address of Langfuse's user interface, without a slash at the end.
+    pub base_url: Option<Arc<str>>,
+}
+
+impl fmt::Display for DestinationInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        self.base_url.as_ref().map_or(Ok(()), |url| write!(f, " ({url})"))
+    }
+}

@@ -1,0 +1,54 @@
+//! The recorder: hears of events and tells the processor which spans began and ended.
+
+use crate::processor::AsyncSpanProcessor;
+use glassbox_events::bus::{Bus, Subscriber, Subscription};
+use glassbox_events::event::{Event, EventData};
+use glassbox_events::pattern::PatternError;
+use glassbox_events::run::Stop;
+use std::sync::Arc;
+
+/// Turns events into spans that began and ended.
+#[derive(Debug)]
+pub struct Recorder {
+    processor: Arc<AsyncSpanProcessor>,
+}
+
+impl Recorder {
+    /// Makes a recorder in front of a processor.
+    #[must_use]
+    pub const fn new(processor: Arc<AsyncSpanProcessor>) -> Self {
+        Self { processor }
+    }
+
+    /// Subscribes to what it needs, until the subscriptions are dropped.
+    ///
+    /// # Errors
+    ///
+    /// None, as long as the patterns match events.
+    pub fn subscribe(self, bus: &Bus) -> Result<Vec<Subscription>, PatternError> {
+        let recorder: Arc<dyn Subscriber> = Arc::new(self);
+        // Not `*`: what nobody hears is not even built.
+        let patterns = ["module.*", "llm.request", "llm.attempt", "llm.generate", "llm.error"];
+        patterns.iter().map(|pattern| bus.subscribe(pattern, Arc::clone(&recorder))).collect()
+    }
+}
+
+impl Subscriber for Recorder {
+    fn on_event(&self, event: &Event) -> Result<(), Stop> {
+        match &event.data {
+            EventData::ModuleStart(span) | EventData::LlmRequest(span) => self.processor.on_start(span),
+            EventData::ModuleComplete(span)
+            | EventData::ModuleError(span)
+            | EventData::LlmGenerate(span)
+            | EventData::LlmError(span) => self.processor.on_end(span),
+            // An attempt is told when it has failed, and so has ended; one that worked is its generation.
+            EventData::LlmAttempt(attempt) => {
+                if let Some(span) = &attempt.failed {
+                    self.processor.on_end(span);
+                }
+            }
+            _ => (),
+        }
+        Ok(())
+    }
+}

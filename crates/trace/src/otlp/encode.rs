@@ -1,0 +1,143 @@
+//! Spans to OTLP: what both profiles share.
+
+use super::field::{ENVIRONMENT, ERROR_TYPE, RELEASE, SESSION_ID, TAGS, TRACE_NAME, USER_ID, VERSION};
+use super::writer::{Writer, key_value};
+use super::{Encoding, Profile, Resource, SCOPE_NAME, cap};
+use crate::span::{Detail, Span, SpanError, Status};
+use crate::vocabulary::general;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::resource::v1::Resource as WireResource;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span as WireSpan, Status as WireStatus};
+use std::sync::Arc;
+
+mod detail;
+mod langfuse;
+mod open_telemetry;
+
+/// Encodes spans as one request of one resource and one scope.
+pub(super) fn request(spans: &[Span], resource: &Resource, encoding: &Encoding) -> ExportTraceServiceRequest {
+    let scope = InstrumentationScope {
+        name: SCOPE_NAME.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        ..InstrumentationScope::default()
+    };
+    let scope_spans = ScopeSpans {
+        scope: Some(scope),
+        spans: spans.iter().map(|span| wire_span(span, resource, encoding)).collect(),
+        ..ScopeSpans::default()
+    };
+    let resource_spans = ResourceSpans {
+        resource: Some(wire_resource(resource, encoding)),
+        scope_spans: vec![scope_spans],
+        ..ResourceSpans::default()
+    };
+    ExportTraceServiceRequest { resource_spans: vec![resource_spans] }
+}
+
+fn wire_resource(resource: &Resource, encoding: &Encoding) -> WireResource {
+    let text = |key: &str, text: &str| key_value(key.to_owned(), Any::StringValue(text.to_owned()));
+    let mut attributes = vec![text(general::SERVICE_NAME, &resource.service_name)];
+    if let Some(version) = &resource.service_version {
+        attributes.push(text(general::SERVICE_VERSION, version));
+    }
+    // Langfuse gets the environment on every span and reads it there first.
+    if let (Some(environment), Profile::OpenTelemetry) = (&resource.environment, encoding.profile) {
+        attributes.push(text(general::DEPLOYMENT_ENVIRONMENT, environment));
+    }
+    for (key, value) in &resource.attributes {
+        if attributes.iter().all(|taken| taken.key.as_str() != key.as_ref()) {
+            attributes.push(text(key, &cap::text(value, encoding.payload_limit)));
+        }
+    }
+    WireResource { attributes, ..WireResource::default() }
+}
+
+fn wire_span(span: &Span, resource: &Resource, encoding: &Encoding) -> WireSpan {
+    let mut out = Writer::new(encoding);
+    match encoding.profile {
+        Profile::Langfuse => langfuse::write(span, &mut out),
+        Profile::OpenTelemetry => open_telemetry::write(span, &mut out),
+    }
+    detail::write(span, &mut out);
+    if let Status::Error(SpanError { kind, .. }) = &span.status {
+        out.text(&ERROR_TYPE, kind);
+    }
+    trace_attributes(span, resource, &mut out);
+    for (key, value) in &span.attributes {
+        let key = match encoding.profile {
+            Profile::Langfuse => langfuse::free_key(key),
+            Profile::OpenTelemetry => key.as_ref().to_owned(),
+        };
+        out.free(key, value);
+    }
+
+    let name = match encoding.profile {
+        // A root without a name is no root to Langfuse.
+        Profile::Langfuse if span.name.is_empty() => span.kind().as_str().into(),
+        _ => cap::text(&span.name, encoding.payload_limit),
+    };
+    let kind = match span.detail {
+        Detail::Generation(_) | Detail::Embedding(_) => SpanKind::Client,
+        _ => SpanKind::Internal,
+    };
+    let events = match encoding.profile {
+        // Langfuse drops events; it gets the notes as metadata.
+        Profile::Langfuse => Vec::new(),
+        Profile::OpenTelemetry => span.notes.iter().map(|note| open_telemetry::event(note, encoding)).collect(),
+    };
+    WireSpan {
+        trace_id: span.trace_id.to_bytes().into(),
+        span_id: span.span_id.to_bytes().into(),
+        parent_span_id: span.parent_id.map(|id| id.to_bytes().into()).unwrap_or_default(),
+        name: name.into_owned(),
+        kind: kind.into(),
+        start_time_unix_nano: span.start.unix_nanos(),
+        end_time_unix_nano: span.end.map_or(0, |end| end.unix_nanos()),
+        attributes: out.into_attributes(),
+        events,
+        status: Some(wire_status(&span.status, encoding)),
+        ..WireSpan::default()
+    }
+}
+
+/// The status; what worked is left unset, as OpenTelemetry wants it of libraries.
+fn wire_status(status: &Status, encoding: &Encoding) -> WireStatus {
+    match status {
+        Status::Ok => WireStatus::default(),
+        Status::Error(SpanError { message, .. }) => WireStatus {
+            message: cap::text(message, encoding.payload_limit).into_owned(),
+            code: StatusCode::Error.into(),
+        },
+    }
+}
+
+fn trace_attributes(span: &Span, resource: &Resource, out: &mut Writer<'_>) {
+    let trace = &span.trace;
+    let environment = trace.environment.as_ref().or(resource.environment.as_ref());
+    let release = trace.release.as_ref().or(resource.release.as_ref());
+    out.optional_text(&RELEASE, release);
+    out.optional_text(&VERSION, trace.version.as_ref());
+    match out.encoding.profile {
+        Profile::Langfuse => {
+            out.optional_text(&ENVIRONMENT, environment.and_then(|name| langfuse::environment(name)).as_ref());
+            out.optional_text(&TRACE_NAME, trace.name.as_deref().map(langfuse::short));
+            out.optional_text(&SESSION_ID, trace.session_id.as_deref().map(langfuse::short));
+            out.optional_text(&USER_ID, trace.user_id.as_deref().map(langfuse::short));
+            let tags: Vec<_> = trace.tags.iter().map(|tag| langfuse::short(tag)).collect();
+            out.texts(&TAGS, &tags);
+            langfuse::trace_metadata(&trace.metadata, out);
+        }
+        Profile::OpenTelemetry => {
+            out.optional_text(&ENVIRONMENT, environment);
+            out.optional_text(&TRACE_NAME, trace.name.as_ref());
+            out.optional_text(&SESSION_ID, trace.session_id.as_ref());
+            out.optional_text(&USER_ID, trace.user_id.as_ref());
+            out.texts::<Arc<str>>(&TAGS, &trace.tags);
+            open_telemetry::trace_metadata(&trace.metadata, out);
+        }
+    }
+}

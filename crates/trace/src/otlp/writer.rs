@@ -1,0 +1,178 @@
+//! Collects the attributes of one span in OTLP's shape, each key once and each value capped.
+
+use super::field::Field;
+use super::{Encoding, cap};
+use crate::payload::Payload;
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};
+use serde::Serialize;
+use serde_json::Value;
+use std::time::Duration;
+
+/// The attributes of one span while they are written.
+pub(super) struct Writer<'a> {
+    pub(super) encoding: &'a Encoding,
+    attributes: Vec<KeyValue>,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(encoding: &'a Encoding) -> Self {
+        Self { encoding, attributes: Vec::with_capacity(32) }
+    }
+
+    pub(super) fn into_attributes(self) -> Vec<KeyValue> {
+        self.attributes
+    }
+
+    pub(super) fn text(&mut self, field: &Field, text: &str) {
+        let text = cap::text(text, self.encoding.payload_limit).into_owned();
+        self.push(field, Any::StringValue(text));
+    }
+
+    pub(super) fn optional_text(&mut self, field: &Field, text: Option<&(impl AsRef<str> + ?Sized)>) {
+        if let Some(text) = text {
+            self.text(field, text.as_ref());
+        }
+    }
+
+    /// Writes a name that is empty when there is none.
+    pub(super) fn name(&mut self, field: &Field, name: &str) {
+        if !name.is_empty() {
+            self.text(field, name);
+        }
+    }
+
+    /// Writes a count. OTLP has no unsigned ints: what is too large for a signed one becomes a text of digits.
+    pub(super) fn count(&mut self, field: &Field, count: u64) {
+        self.push(field, any_count(count));
+    }
+
+    /// Writes a count that is zero when there is nothing to say.
+    pub(super) fn positive_count(&mut self, field: &Field, count: u64) {
+        if count > 0 {
+            self.count(field, count);
+        }
+    }
+
+    pub(super) fn optional_count(&mut self, field: &Field, count: Option<impl Into<u64>>) {
+        if let Some(count) = count {
+            self.count(field, count.into());
+        }
+    }
+
+    /// Writes a number, unless it is none: JSON has no word for infinity.
+    pub(super) fn number(&mut self, field: &Field, number: Option<f64>) {
+        if let Some(number) = number.filter(|number| number.is_finite()) {
+            self.push(field, Any::DoubleValue(number));
+        }
+    }
+
+    pub(super) fn seconds(&mut self, field: &Field, duration: Duration) {
+        self.number(field, Some(duration.as_secs_f64()));
+    }
+
+    /// Writes a time spent waiting, if any was.
+    pub(super) fn wait(&mut self, field: &Field, duration: Duration) {
+        if !duration.is_zero() {
+            self.seconds(field, duration);
+        }
+    }
+
+    pub(super) fn flag(&mut self, field: &Field, flag: bool) {
+        self.push(field, Any::BoolValue(flag));
+    }
+
+    /// Writes a flag that is absent instead of false.
+    pub(super) fn only_true(&mut self, field: &Field, flag: bool) {
+        if flag {
+            self.flag(field, true);
+        }
+    }
+
+    /// Writes texts as an array, but no empty one: Langfuse shows its wire form.
+    pub(super) fn texts<T: AsRef<str>>(&mut self, field: &Field, texts: &[T]) {
+        if !texts.is_empty() {
+            let limit = self.encoding.payload_limit;
+            let texts = texts.iter().map(|text| Any::StringValue(cap::text(text.as_ref(), limit).into_owned()));
+            self.push(field, array(texts.collect()));
+        }
+    }
+
+    /// Writes a value as a JSON string.
+    pub(super) fn json<T: Serialize + ?Sized>(&mut self, field: &Field, value: &T) {
+        let json = cap::json(value, self.encoding.payload_limit);
+        self.push(field, Any::StringValue(json));
+    }
+
+    /// Writes a payload and tells whether it became JSON: a text goes as it is.
+    pub(super) fn payload(&mut self, field: &Field, payload: &Payload) -> bool {
+        let rendered = match payload {
+            Payload::Text(text) => {
+                self.text(field, text);
+                return false;
+            }
+            Payload::Value(value) => value.render(),
+        };
+        match rendered {
+            Value::String(text) => {
+                self.text(field, &text);
+                false
+            }
+            value => {
+                self.json(field, &value);
+                true
+            }
+        }
+    }
+
+    /// Writes a free value under a free key, unless the key is taken or there is nothing to say.
+    pub(super) fn free(&mut self, key: String, value: &Value) {
+        if self.attributes.iter().any(|taken| taken.key == key) {
+            return;
+        }
+        if let Some(value) = self.any(value) {
+            self.attributes.push(key_value(key, value));
+        }
+    }
+
+    /// OTLP's form of a JSON value: objects and mixed arrays are JSON strings, null is nothing.
+    fn any(&self, value: &Value) -> Option<Any> {
+        Some(match value {
+            Value::Null => return None,
+            Value::Bool(flag) => Any::BoolValue(*flag),
+            Value::Number(number) => match (number.as_u64(), number.as_i64()) {
+                (Some(count), _) => any_count(count),
+                (None, Some(negative)) => Any::IntValue(negative),
+                (None, None) => Any::DoubleValue(number.as_f64().unwrap_or_default()),
+            },
+            Value::String(text) => Any::StringValue(cap::text(text, self.encoding.payload_limit).into_owned()),
+            Value::Array(items) if is_plain(items) => array(items.iter().filter_map(|item| self.any(item)).collect()),
+            Value::Array(_) | Value::Object(_) => Any::StringValue(cap::json(value, self.encoding.payload_limit)),
+        })
+    }
+
+    fn push(&mut self, field: &Field, value: Any) {
+        let key = field.key(self.encoding.profile);
+        debug_assert!(self.attributes.iter().all(|taken| taken.key != key), "{key} is written twice");
+        self.attributes.push(key_value(key.to_owned(), value));
+    }
+}
+
+pub(super) fn key_value(key: String, value: Any) -> KeyValue {
+    KeyValue { key, value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
+}
+
+fn any_count(count: u64) -> Any {
+    i64::try_from(count).map_or_else(|_| Any::StringValue(count.to_string()), Any::IntValue)
+}
+
+fn array(values: Vec<Any>) -> Any {
+    let values = values.into_iter().map(|value| AnyValue { value: Some(value) }).collect();
+    Any::ArrayValue(ArrayValue { values })
+}
+
+/// Tells whether an array is one that attributes may have: of one scalar type, and not empty.
+fn is_plain(items: &[Value]) -> bool {
+    let all = |of: fn(&Value) -> bool| items.iter().all(of);
+    !items.is_empty() && (all(Value::is_string) || all(Value::is_boolean) || all(Value::is_i64) || all(Value::is_f64))
+}

@@ -1,0 +1,125 @@
+//! A span: one thing that a program did, from when to when, with what came in and out.
+
+use crate::id::{SpanId, TraceId};
+use crate::payload::Payload;
+use crate::time::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+
+mod detail;
+
+pub use detail::{
+    Agent, Attempt, Chain, Detail, Embedding, Evaluator, Generation, Guardrail, Kind, OutputType, Parameters,
+    PromptLink, Retriever, Tool,
+};
+
+/// One thing that a program did. What only one kind of span has is in its [`Detail`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Span {
+    /// The trace that the span is a part of.
+    pub trace_id: TraceId,
+    /// The span's own id.
+    pub span_id: SpanId,
+    /// The span that this one is a part of; `None` for the root.
+    pub parent_id: Option<SpanId>,
+    /// What ran, such as `ChainOfThought(CoffeeShop)`.
+    pub name: Arc<str>,
+    /// When it began.
+    pub start: Timestamp,
+    /// When it ended; `None` while it is running.
+    pub end: Option<Timestamp>,
+    /// How it ended.
+    pub status: Status,
+    /// What all spans of the trace share.
+    pub trace: Arc<TraceAttributes>,
+    /// What went in. The messages of a generation are in its detail.
+    pub input: Option<Payload>,
+    /// What came out. The message of a generation is in its detail.
+    pub output: Option<Payload>,
+    /// What went differently than hoped for, without being an error.
+    pub notes: Vec<Note>,
+    /// What only this kind of span has.
+    pub detail: Detail,
+    /// Further attributes: the user's own, or those that a received span had and that mean nothing to us.
+    pub attributes: Vec<(Arc<str>, serde_json::Value)>,
+}
+
+impl Span {
+    /// Returns how long it took; `None` while it is running.
+    #[must_use]
+    pub fn duration(&self) -> Option<Duration> {
+        self.end.map(|end| end.since(self.start))
+    }
+
+    /// Returns the kind of the span.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.detail.kind()
+    }
+}
+
+/// How a span ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Status {
+    /// It worked, or is still running.
+    #[default]
+    Ok,
+    /// It failed.
+    Error(SpanError),
+}
+
+impl Status {
+    /// Makes an error status.
+    #[must_use]
+    pub fn error(kind: impl Into<Arc<str>>, message: impl Into<Arc<str>>) -> Self {
+        Self::Error(SpanError { kind: kind.into(), message: message.into() })
+    }
+
+    /// Tells whether it failed.
+    #[must_use]
+    pub const fn is_error(&self) -> bool {
+        matches!(self, Self::Error(_))
+    }
+}
+
+/// Why a span failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpanError {
+    /// The class of the error, of few values, as OpenTelemetry's `error.type` wants it: `429`, `timeout`, `cancelled`.
+    pub kind: Arc<str>,
+    /// The message for people.
+    pub message: Arc<str>,
+}
+
+/// Something that went differently than hoped for: a fallback, an answer that had to be repaired.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Note {
+    /// When it happened.
+    pub at: Timestamp,
+    /// The event's name, such as `adapter.fallback`.
+    pub name: Arc<str>,
+    /// What happened, for people.
+    pub message: Arc<str>,
+}
+
+/// What all spans of a trace share. Langfuse filters and aggregates by what each single span carries,
+/// so every span is exported with all of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TraceAttributes {
+    /// The trace's name; by default the name of its root span.
+    pub name: Option<Arc<str>>,
+    /// The conversation that the trace belongs to.
+    pub session_id: Option<Arc<str>>,
+    /// The end user that the trace was run for.
+    pub user_id: Option<Arc<str>>,
+    /// Labels.
+    pub tags: Vec<Arc<str>>,
+    /// Further facts, by key.
+    pub metadata: Vec<(Arc<str>, serde_json::Value)>,
+    /// Where the program runs, such as `production`.
+    pub environment: Option<Arc<str>>,
+    /// The release of the program, such as a commit.
+    pub release: Option<Arc<str>>,
+    /// The version of the program or of the experiment.
+    pub version: Option<Arc<str>>,
+}

@@ -1,0 +1,4 @@
+//! The tests of the crate's public interface.
+
+mod usage;
+mod otlp;

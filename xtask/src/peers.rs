@@ -1,0 +1,38 @@
+//! Programs by others that the tests talk to.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+use serde_json::Value;
+
+use crate::command::{command, run};
+use crate::{tools, workspace};
+
+/// A simulated model provider that is not ours.
+const AIMOCK: &str = "@copilotkit/aimock";
+const AIMOCK_VERSION: &str = "1.43.0";
+
+/// Installs aimock beside what is built, unless it is there, and returns the path of the script that
+/// `node` runs.
+pub(crate) fn aimock() -> Result<PathBuf> {
+    tools::node()?;
+    let folder = workspace::target_dir()?.join("peers");
+    let package = folder.join("node_modules").join(AIMOCK);
+    if installed_version(&package).as_deref() != Some(AIMOCK_VERSION) {
+        eprintln!("installing {AIMOCK} {AIMOCK_VERSION} into {}", folder.display());
+        fs::create_dir_all(&folder)?;
+        let install = format!("npm install --no-audit --no-fund {AIMOCK}@{AIMOCK_VERSION}");
+        run(command(&install).arg("--prefix").arg(&folder))?;
+    }
+
+    let script = package.join("dist/cli.js");
+    ensure!(script.is_file(), "{AIMOCK} has no {}", script.display());
+    Ok(script)
+}
+
+fn installed_version(package: &Path) -> Option<String> {
+    let text = fs::read_to_string(package.join("package.json")).ok()?;
+    let manifest: Value = serde_json::from_str(&text).ok()?;
+    Some(manifest["version"].as_str()?.to_owned())
+}

@@ -1,0 +1,74 @@
+//! Running what a reader of the README would run: the examples and the demo.
+
+use std::fs::{self, File};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::command::{command, run, run_within};
+use crate::workspace;
+
+const EXAMPLES: &str = "glassbox-examples";
+
+/// Examples and demo talk to a simulated provider on this machine: one that takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Runs every example.
+pub(crate) fn examples() -> Result<()> {
+    let names = workspace::examples(EXAMPLES)?;
+    ensure!(!names.is_empty(), "no examples found in the package {EXAMPLES}");
+    run(&mut command(&format!("cargo build --quiet -p {EXAMPLES} --examples")))?;
+    for name in &names {
+        run_within(
+            LIMIT,
+            &mut command(&format!("cargo run --quiet -p {EXAMPLES} --example {name}")),
+        )?;
+    }
+    eprintln!("{} examples ran", names.len());
+    Ok(())
+}
+
+/// Runs the demo and checks what it reports.
+pub(crate) fn demo() -> Result<()> {
+    run(&mut command("cargo build --quiet -p glassbox-cli"))?;
+    let line = "cargo run --quiet -p glassbox-cli -- demo --json --speed 50";
+    let file = workspace::target_dir()?.join("demo.json");
+    run_within(LIMIT, command(line).stdout(File::create(&file)?))?;
+    let report = fs::read_to_string(&file)?;
+    let report: Value = serde_json::from_str(&report)
+        .with_context(|| format!("`{line}` wrote no JSON: {report}"))?;
+
+    let dropped = values_of("spans_dropped", &report);
+    ensure!(!dropped.is_empty(), "`{line}` does not say `spans_dropped`: {report}");
+    ensure!(dropped.iter().all(|count| **count == 0), "`{line}` dropped spans: {report}");
+    Ok(())
+}
+
+/// The values under a key, anywhere in a document.
+fn values_of<'a>(key: &str, document: &'a Value) -> Vec<&'a Value> {
+    match document {
+        Value::Object(fields) => {
+            let here = fields.get(key);
+            let below = fields.values().flat_map(|value| values_of(key, value));
+            here.into_iter().chain(below).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(|item| values_of(key, item)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_are_found_at_any_depth() {
+        let report =
+            json!({"a": 1, "exports": [{"dropped": 2}, {"to": {"dropped": 0}}], "dropped": 3});
+        assert_eq!(values_of("dropped", &report), [3, 2, 0]);
+        assert!(values_of("none", &report).is_empty());
+    }
+}
