@@ -44,7 +44,10 @@ pub(crate) struct Args {
 fn speed(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(speed) if speed.is_finite() && speed >= 0.0 => Ok(speed),
-        _ => Err("give a number: 1 for real time, 4 for four times as fast, 0 for no waits".to_owned()),
+        _ => {
+            Err("give a number: 1 for real time, 4 for four times as fast, 0 for no waits"
+                .to_owned())
+        }
     }
 }
 
@@ -61,7 +64,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         headline::opening(args, &model, observing.as_ref());
     }
 
-    let concurrency = usize::try_from(args.concurrency.unwrap_or(args.customers)).unwrap_or(usize::MAX);
+    let concurrency =
+        usize::try_from(args.concurrency.unwrap_or(args.customers)).unwrap_or(usize::MAX);
     let stream = (!args.json).then(|| stream::Stream::start(paint, args.customers)).transpose()?;
     let (one_by_one, together) = runtime.block_on(async {
         let agent = shop::CoffeeShopAgent::new(&model.lm);
@@ -75,7 +79,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 
     // What could not be delivered in time is in the health, and so in the summary.
     let _ = observing.as_ref().map(|observing| observing.flush_blocking(FLUSH_TIMEOUT));
-    let summary = summary::Summary::of(args, &model, observing.as_ref(), &receiver, &one_by_one, &together);
+    let summary =
+        summary::Summary::of(args, &model, observing.as_ref(), &receiver, &one_by_one, &together);
     if args.json {
         println!("{}", serde_json::to_string_pretty(&summary)?);
     } else {
@@ -88,7 +93,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 
     let failed = one_by_one.failures().chain(together.failures()).next();
     match failed {
-        Some(error) => anyhow::bail!("{} customers were not served; the first: {error}", summary.failed),
+        Some(error) => {
+            anyhow::bail!("{} customers were not served; the first: {error}", summary.failed)
+        }
         None => Ok(()),
     }
 }
@@ -96,6 +103,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 /// Exports to wherever the environment says, and to the demo's own receiver.
 fn observe(receiver: &Receiver) -> anyhow::Result<Observing> {
     let local = Destination::otlp(OtlpConfig::new(receiver.endpoint()))?.named("demo");
-    let observe = Observe::from_env()?.bus(&Bus::global()).service_name("coffee-shop").destination(local);
+    let observe =
+        Observe::from_env()?.bus(&Bus::global()).service_name("coffee-shop").destination(local);
     Ok(observe.measure_hot_path(true).start()?)
 }

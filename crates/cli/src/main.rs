@@ -1,9 +1,16 @@
 //! The `glassbox` command: see LLM programs run.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the part that talks to people")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is the part that talks to people"
+)]
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
 
 mod config;
 mod paint;
@@ -44,11 +51,13 @@ fn main() -> ExitCode {
 
 /// Shows the libraries' own warnings, such as a destination that refuses its key.
 fn warnings_to_stderr() {
-    tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::WARN)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .with_target(false)
-        .without_time()
-        .init();
+        .without_time();
+    let ours = Targets::new().with_targets(
+        ["glassbox", "glassbox_events", "glassbox_telemetry"].map(|name| (name, Level::WARN)),
+    );
+    tracing_subscriber::registry().with(lines.with_filter(ours)).init();
 }

@@ -78,11 +78,17 @@ impl Drop for Receiver {
     }
 }
 
-async fn receive(State(traces): State<Arc<Mutex<Traces>>>, headers: HeaderMap, body: Bytes) -> (StatusCode, String) {
+async fn receive(
+    State(traces): State<Arc<Mutex<Traces>>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> (StatusCode, String) {
     let mut plain = Vec::new();
     let gzipped = headers.get("content-encoding").is_some_and(|encoding| encoding == "gzip");
     let bytes: &[u8] = if gzipped {
-        if let Err(error) = GzDecoder::new(body.as_ref()).take(BODY_LIMIT as u64).read_to_end(&mut plain) {
+        if let Err(error) =
+            GzDecoder::new(body.as_ref()).take(BODY_LIMIT as u64).read_to_end(&mut plain)
+        {
             return (StatusCode::BAD_REQUEST, error.to_string());
         }
         &plain
@@ -121,7 +127,8 @@ pub(crate) fn check<'a>(traces: impl Iterator<Item = &'a Vec<Arc<Span>>>) -> Che
         let roots = spans.iter().filter(|span| span.parent_id.is_none()).count();
         check.traces += 1;
         check.spans += spans.len();
-        check.orphans += spans.iter().filter(|span| span.parent_id.is_some_and(|id| !ids.contains(&id))).count();
+        check.orphans +=
+            spans.iter().filter(|span| span.parent_id.is_some_and(|id| !ids.contains(&id))).count();
         check.mixed += usize::from(roots != 1 || users.len() != 1);
     }
     check

@@ -29,7 +29,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let mut builder = Sim::builder().address(args.listen).speed(args.speed).seed(args.seed).script(Script::coffee_shop());
+    let mut builder = Sim::builder()
+        .address(args.listen)
+        .speed(args.speed)
+        .seed(args.seed)
+        .script(Script::coffee_shop());
     if let Some(calls) = args.max_concurrent {
         builder = builder.max_concurrent(calls);
     }
@@ -39,9 +43,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let sim = builder.start()?;
     let (openai, anthropic, gemini) = (sim.openai_url(), sim.anthropic_url(), sim.gemini_url());
     if args.json {
-        println!("{}", serde_json::json!({ "url": sim.url(), "openai": openai, "anthropic": anthropic, "gemini": gemini }));
+        println!(
+            "{}",
+            serde_json::json!({ "url": sim.url(), "openai": openai, "anthropic": anthropic, "gemini": gemini })
+        );
     } else {
-        println!("A simulated provider listens on {}; any key will do. Point your program at it:\n", sim.url());
+        println!(
+            "A simulated provider listens on {}; any key will do. Point your program at it:\n",
+            sim.url()
+        );
         println!("  export OPENAI_BASE_URL={openai} OPENAI_API_KEY=sim");
         println!("  export ANTHROPIC_BASE_URL={anthropic} ANTHROPIC_API_KEY=sim");
         println!("  export GEMINI_BASE_URL={gemini} GEMINI_API_KEY=sim\n");

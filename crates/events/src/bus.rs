@@ -117,8 +117,13 @@ impl Bus {
     /// # Errors
     ///
     /// The pattern matches no event.
-    pub fn subscribe(&self, pattern: &str, subscriber: Arc<dyn Subscriber>) -> Result<Subscription, PatternError> {
-        let entry = Arc::new(Entry { pattern: pattern.parse()?, subscriber, panicked: AtomicU64::new(0) });
+    pub fn subscribe(
+        &self,
+        pattern: &str,
+        subscriber: Arc<dyn Subscriber>,
+    ) -> Result<Subscription, PatternError> {
+        let entry =
+            Arc::new(Entry { pattern: pattern.parse()?, subscriber, panicked: AtomicU64::new(0) });
         self.0.entries.rcu(|entries| {
             let mut list = entries.list.clone();
             list.push(Arc::clone(&entry));
@@ -179,7 +184,14 @@ impl Bus {
             return;
         }
         DEPTH.set(depth + 1);
-        for entry in self.0.entries.load_full().list.iter().filter(|entry| entry.pattern.matches(event.name())) {
+        for entry in self
+            .0
+            .entries
+            .load_full()
+            .list
+            .iter()
+            .filter(|entry| entry.pattern.matches(event.name()))
+        {
             match catch_unwind(AssertUnwindSafe(|| entry.subscriber.on_event(event))) {
                 Ok(Ok(())) => (),
                 Ok(Err(stop)) => self.stop(&event.span, stop),
@@ -206,7 +218,9 @@ impl Bus {
 
 impl fmt::Debug for Bus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bus").field("subscribers", &self.0.entries.load().list.len()).finish_non_exhaustive()
+        f.debug_struct("Bus")
+            .field("subscribers", &self.0.entries.load().list.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -235,7 +249,10 @@ impl Drop for Subscription {
     fn drop(&mut self) {
         let Some(bus) = self.bus.upgrade() else { return };
         bus.entries.rcu(|entries| {
-            let others = entries.list.iter().filter(|entry| !std::ptr::eq(Arc::as_ptr(entry), self.entry.as_ptr()));
+            let others = entries
+                .list
+                .iter()
+                .filter(|entry| !std::ptr::eq(Arc::as_ptr(entry), self.entry.as_ptr()));
             Entries::of(others.cloned().collect())
         });
     }

@@ -75,9 +75,13 @@ impl Context {
     pub fn child(&self, name: &Arc<str>) -> Self {
         self.with(|inner| {
             let run = inner.run.get_or_insert_with(Run::new).clone();
-            let trace_id = inner.span.as_ref().map_or_else(clock::new_trace_id, |span| span.trace_id);
+            let trace_id =
+                inner.span.as_ref().map_or_else(clock::new_trace_id, |span| span.trace_id);
             if inner.trace.name.is_none() {
-                let attributes = TraceAttributes { name: Some(Arc::clone(name)), ..TraceAttributes::clone(&inner.trace) };
+                let attributes = TraceAttributes {
+                    name: Some(Arc::clone(name)),
+                    ..TraceAttributes::clone(&inner.trace)
+                };
                 inner.trace = Arc::new(attributes);
             }
             inner.span = Some(Arc::new(SpanContext {
@@ -132,7 +136,11 @@ impl Context {
     /// Tells an event of something that went differently than hoped for, and notes it for the innermost span.
     pub fn note(&self, data: EventData, message: impl Into<Arc<str>>) {
         let Some(span) = self.span() else { return };
-        span.note(Note { at: clock::now(), name: data.name().as_str().into(), message: message.into() });
+        span.note(Note {
+            at: clock::now(),
+            name: data.name().as_str().into(),
+            message: message.into(),
+        });
         self.bus().emit(span, data);
     }
 

@@ -83,7 +83,10 @@ impl Permit {
     /// # Errors
     ///
     /// The first refusal.
-    pub fn ask<'a>(gates: impl Iterator<Item = &'a dyn Gate>, request: &Request<'_>) -> Result<Self, Refusal> {
+    pub fn ask<'a>(
+        gates: impl Iterator<Item = &'a dyn Gate>,
+        request: &Request<'_>,
+    ) -> Result<Self, Refusal> {
         if let Some(stop) = request.span.run.stopped() {
             return Err(Refusal::Stopped(stop.clone()));
         }

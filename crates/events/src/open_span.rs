@@ -37,7 +37,13 @@ pub struct OpenSpan {
 
 impl OpenSpan {
     /// Begins a span below the context's innermost one.
-    pub fn begin(above: &Context, family: Family, name: &Arc<str>, detail: Detail, input: Option<Payload>) -> Self {
+    pub fn begin(
+        above: &Context,
+        family: Family,
+        name: &Arc<str>,
+        detail: Detail,
+        input: Option<Payload>,
+    ) -> Self {
         let context = above.child(name);
         let span = context.span().map(|place| {
             Box::new(Span {

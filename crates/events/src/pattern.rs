@@ -46,7 +46,9 @@ impl FromStr for Pattern {
     type Err = PatternError;
 
     fn from_str(pattern: &str) -> Result<Self, Self::Err> {
-        let matching = EventName::ALL.into_iter().filter(|name| glob(pattern.as_bytes(), name.as_str().as_bytes()));
+        let matching = EventName::ALL
+            .into_iter()
+            .filter(|name| glob(pattern.as_bytes(), name.as_str().as_bytes()));
         let bits = matching.fold(0, |bits, name| bits | name.bit());
         if bits == 0 { Err(PatternError { pattern: pattern.to_owned() }) } else { Ok(Self(bits)) }
     }
@@ -57,7 +59,9 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
     match pattern.split_first() {
         None => text.is_empty(),
         Some((b'*', rest)) => (0..=text.len()).any(|skipped| glob(rest, &text[skipped..])),
-        Some((byte, rest)) => text.split_first().is_some_and(|(first, text)| first == byte && glob(rest, text)),
+        Some((byte, rest)) => {
+            text.split_first().is_some_and(|(first, text)| first == byte && glob(rest, text))
+        }
     }
 }
 
@@ -67,7 +71,8 @@ mod tests {
 
     fn check(pattern: &str, expected: &[EventName]) {
         let pattern: Pattern = pattern.parse().unwrap();
-        let matched: Vec<_> = EventName::ALL.into_iter().filter(|name| pattern.matches(*name)).collect();
+        let matched: Vec<_> =
+            EventName::ALL.into_iter().filter(|name| pattern.matches(*name)).collect();
         assert_eq!(matched, expected);
     }
 
@@ -82,6 +87,9 @@ mod tests {
     #[test]
     fn a_pattern_for_nothing_is_a_mistake() {
         let error = "lm.*".parse::<Pattern>().unwrap_err().to_string();
-        assert!(error.starts_with(r#"pattern "lm.*" matches no event; the events are module.start, "#), "{error}");
+        assert!(
+            error.starts_with(r#"pattern "lm.*" matches no event; the events are module.start, "#),
+            "{error}"
+        );
     }
 }

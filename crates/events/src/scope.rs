@@ -4,12 +4,17 @@ use crate::bus::Bus;
 use crate::context::{Context, Inner, Scoped};
 use crate::gate::Gate;
 use crate::run::Run;
-use futures::stream::{self, StreamExt};
+use futures::stream::{self, Buffered, Collect, Iter, StreamExt};
 use glassbox_trace::span::TraceAttributes;
+use pin_project_lite::pin_project;
 use serde_json::Value;
 use std::any::Any;
+use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{self, Poll};
+use std::vec;
 
 /// Sets session, user, tags, gates and more for everything that runs inside. The outermost scope is a
 /// [`Run`]: what a stop ends.
@@ -140,15 +145,46 @@ where
 }
 
 /// Runs futures at the same time, in the current context, and returns their outputs in order.
-pub async fn join_all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
-    let context = Context::current();
-    futures::future::join_all(futures.into_iter().map(|future| context.scope(future))).await
+pub fn join_all<F: Future>(futures: impl IntoIterator<Item = F>) -> Together<F> {
+    parallel(usize::MAX, futures)
 }
 
 /// Runs futures in the current context, at most `limit` of them at the same time (at least one), and returns their
 /// outputs in order.
-pub async fn parallel<F: Future>(limit: usize, futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+///
+/// ```
+/// # async fn example() {
+/// let squares = glassbox_events::scope::parallel(2, (1..=3).map(|n| async move { n * n })).await;
+/// assert_eq!(squares, [1, 4, 9]);
+/// # }
+/// ```
+pub fn parallel<F: Future>(limit: usize, futures: impl IntoIterator<Item = F>) -> Together<F> {
     let context = Context::current();
-    let futures = futures.into_iter().map(|future| context.scope(future));
-    stream::iter(futures).buffered(limit.max(1)).collect().await
+    // Collected here, so that the caller's iterator is not held across an await: its closures would keep the
+    // future from being `Send`.
+    let futures: Vec<_> = futures.into_iter().map(|future| context.scope(future)).collect();
+    Together { outputs: stream::iter(futures).buffered(limit.max(1)).collect() }
+}
+
+pin_project! {
+    /// Futures that run at the same time; gives their outputs in order.
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct Together<F: Future> {
+        #[pin]
+        outputs: Collect<Buffered<Iter<vec::IntoIter<Scoped<F>>>>, Vec<F::Output>>,
+    }
+}
+
+impl<F: Future> Future for Together<F> {
+    type Output = Vec<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Self::Output> {
+        self.project().outputs.poll(task)
+    }
+}
+
+impl<F: Future> fmt::Debug for Together<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Together").finish_non_exhaustive()
+    }
 }

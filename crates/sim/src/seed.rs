@@ -3,6 +3,9 @@
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+/// The seed of a server that is given none.
+pub(crate) const DEFAULT: u64 = 7;
+
 /// What a random stream is for, so that two uses within one request do not see the same numbers.
 #[derive(Clone, Copy)]
 pub(crate) enum Purpose {

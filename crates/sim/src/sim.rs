@@ -11,11 +11,9 @@ use crate::fault::FaultPlan;
 use crate::latency::Latency;
 use crate::record::{Counters, Received};
 use crate::script::Script;
+use crate::seed;
 use crate::serve::serve;
 use crate::state::{Config, State};
-
-/// The seed of a server that is given none.
-pub(crate) const DEFAULT_SEED: u64 = 7;
 
 /// A running server, which stops when this is dropped.
 ///
@@ -71,7 +69,7 @@ impl Sim {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             faults: FaultPlan::none(),
             config: Config {
-                seed: DEFAULT_SEED,
+                seed: seed::DEFAULT,
                 speed: 1.0,
                 latency: Latency::default(),
                 script: Script::new(),

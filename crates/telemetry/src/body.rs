@@ -43,7 +43,8 @@ impl Body {
         limit: usize,
     ) -> Result<Self, Unfit> {
         // Rendering runs code of the program, which must not end the worker.
-        let raw = catch_unwind(AssertUnwindSafe(|| encode(spans, style, target))).map_err(|_| Unfit::Panicked)?;
+        let raw = catch_unwind(AssertUnwindSafe(|| encode(spans, style, target)))
+            .map_err(|_| Unfit::Panicked)?;
         if raw.len() > limit && spans.len() > 1 {
             return Err(Unfit::TooLarge);
         }
@@ -54,7 +55,8 @@ impl Body {
 }
 
 fn encode(spans: &[Arc<Span>], style: &BodyStyle, target: &HttpTarget) -> Vec<u8> {
-    let encoding = Encoding { capture_content: style.capture_content, ..Encoding::new(target.profile) };
+    let encoding =
+        Encoding { capture_content: style.capture_content, ..Encoding::new(target.profile) };
     let owned: Vec<Span> = spans.iter().map(|span| Span::clone(span)).collect();
     let request = otlp::encode(&owned, &style.resource, &encoding);
     match target.protocol {

@@ -101,7 +101,13 @@ impl Settings {
             destinations.extend(langfuse(&mut env, limits, sampling)?);
             destinations.extend(otlp(&mut env, limits, sampling)?);
         }
-        Ok(Self { disabled_by, destinations, resource, capture_content, warnings: env.into_warnings() })
+        Ok(Self {
+            disabled_by,
+            destinations,
+            resource,
+            capture_content,
+            warnings: env.into_warnings(),
+        })
     }
 }
 
@@ -123,7 +129,9 @@ fn disabled_by(env: &mut Environment<'_>) -> Result<Option<&'static str>, Config
 fn capture_content(env: &mut Environment<'_>) -> Result<bool, ConfigError> {
     let own = env.boolean("GLASSBOX_CAPTURE_CONTENT")?;
     let shared = env.get("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT");
-    let is_off = shared.is_some_and(|value| ["no_content", "false"].contains(&value.to_ascii_lowercase().as_str()));
+    let is_off = shared.is_some_and(|value| {
+        ["no_content", "false"].contains(&value.to_ascii_lowercase().as_str())
+    });
     Ok(own.unwrap_or(!is_off))
 }
 
@@ -146,7 +154,10 @@ fn resource(env: &mut Environment<'_>) -> Resource {
                 }
             }
         }
-        Some(None) => env.warn_unshown(ATTRIBUTES, "is not a list such as key=value,key=value, and is ignored as a whole"),
+        Some(None) => env.warn_unshown(
+            ATTRIBUTES,
+            "is not a list such as key=value,key=value, and is ignored as a whole",
+        ),
         None => (),
     }
     if let Some(name) = env.get("OTEL_SERVICE_NAME") {
@@ -162,7 +173,8 @@ fn resource(env: &mut Environment<'_>) -> Resource {
 fn limits(env: &mut Environment<'_>) -> Limits {
     let default = Limits::default();
     let queue_spans = env.count_or_warn("OTEL_BSP_MAX_QUEUE_SIZE", default.queue_spans);
-    let mut batch_spans = env.count_or_warn("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", default.batch_spans.min(queue_spans));
+    let mut batch_spans =
+        env.count_or_warn("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", default.batch_spans.min(queue_spans));
     if batch_spans > queue_spans {
         let expected = "it counts as OTEL_BSP_MAX_QUEUE_SIZE, which it must not exceed";
         env.warn("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", &batch_spans.to_string(), expected);
@@ -196,7 +208,11 @@ fn sampler(env: &mut Environment<'_>) -> f64 {
     }
 }
 
-fn langfuse(env: &mut Environment<'_>, shared: Limits, sampling: f64) -> Result<Option<Destination>, ConfigError> {
+fn langfuse(
+    env: &mut Environment<'_>,
+    shared: Limits,
+    sampling: f64,
+) -> Result<Option<Destination>, ConfigError> {
     let (public_key, secret_key) = (env.get("LANGFUSE_PUBLIC_KEY"), env.get("LANGFUSE_SECRET_KEY"));
     if public_key.is_none() && secret_key.is_none() {
         return Ok(None);
@@ -229,15 +245,27 @@ fn check_environment(env: &Environment<'_>) -> Result<(), ConfigError> {
     Err(Kind::Value { variable: "LANGFUSE_TRACING_ENVIRONMENT", value, expected }.into())
 }
 
-fn otlp(env: &mut Environment<'_>, shared: Limits, sampling: f64) -> Result<Option<Destination>, ConfigError> {
+fn otlp(
+    env: &mut Environment<'_>,
+    shared: Limits,
+    sampling: f64,
+) -> Result<Option<Destination>, ConfigError> {
     let base = env.get("OTEL_EXPORTER_OTLP_ENDPOINT");
     let from_base = base.map(|base| format!("{}/v1/traces", base.trim_end_matches('/')));
-    let Some(endpoint) = env.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or(from_base) else { return Ok(None) };
+    let Some(endpoint) = env.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or(from_base) else {
+        return Ok(None);
+    };
 
-    let config = OtlpConfig { endpoint, headers: headers(env)?, protocol: protocol(env)?, compression: compression(env) };
+    let config = OtlpConfig {
+        endpoint,
+        headers: headers(env)?,
+        protocol: protocol(env)?,
+        compression: compression(env),
+    };
     let timeout = env.for_traces("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT");
     let request_timeout = timeout.map(|(name, _)| env.millis_or_warn(name, shared.request_timeout));
-    let limits = Limits { request_timeout: request_timeout.unwrap_or(shared.request_timeout), ..shared };
+    let limits =
+        Limits { request_timeout: request_timeout.unwrap_or(shared.request_timeout), ..shared };
     Ok(Some(Destination::otlp(config)?.limits(limits).sample_rate(sampling)))
 }
 
@@ -267,7 +295,8 @@ fn protocol(env: &Environment<'_>) -> Result<Protocol, ConfigError> {
 }
 
 fn compression(env: &mut Environment<'_>) -> Compression {
-    match env.for_traces("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION") {
+    match env.for_traces("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION")
+    {
         None => Compression::default(),
         Some((_, value)) if value == "gzip" => Compression::Gzip,
         Some((_, value)) if value == "none" => Compression::None,
@@ -288,4 +317,3 @@ fn pairs(text: &str) -> Option<Vec<(String, String)>> {
     });
     pairs.collect()
 }
-

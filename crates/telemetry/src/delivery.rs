@@ -19,6 +19,9 @@ const MAX_BLIND_SEARCHES: u32 = 16;
 /// As many, after a batch that was searched in vain.
 const MAX_HOPELESS_SEARCHES: u32 = 2;
 
+/// The pause that is left of ours when somebody waits: flushes in quick succession must not become a flood either.
+const POLITE_PAUSE: Duration = Duration::from_millis(100);
+
 /// Delivers batches to one destination.
 #[derive(Debug)]
 pub(crate) struct Delivery {
@@ -49,10 +52,20 @@ pub(crate) struct Mood {
 
 /// What became of a part of a batch.
 enum Verdict {
-    Accepted { rejected: u64, why: String },
+    Accepted {
+        rejected: u64,
+        why: String,
+    },
     /// It may work in halves. If that is not possible, the spans are lost.
-    Split { reason: DropReason, error: String, search: bool },
-    Lost { reason: DropReason, error: String },
+    Split {
+        reason: DropReason,
+        error: String,
+        search: bool,
+    },
+    Lost {
+        reason: DropReason,
+        error: String,
+    },
 }
 
 impl Delivery {
@@ -97,7 +110,9 @@ impl Delivery {
                     self.queue.book(|ledger| ledger.export(count - rejected));
                     self.lose(http, rejected, DropReason::Rejected, &why);
                 }
-                Verdict::Split { search, .. } if part.len() > 1 && (!search || searches < max_searches) => {
+                Verdict::Split { search, .. }
+                    if part.len() > 1 && (!search || searches < max_searches) =>
+                {
                     searches += u32::from(search);
                     let (first, second) = part.split_at(part.len() / 2);
                     parts.extend([second, first]);
@@ -118,7 +133,9 @@ impl Delivery {
         self.queue.book(|ledger| ledger.encoded(encoding.elapsed()));
         let body = match body {
             Ok(body) => body,
-            Err(Unfit::TooLarge) => return Verdict::split(DropReason::TooLarge, String::new(), false),
+            Err(Unfit::TooLarge) => {
+                return Verdict::split(DropReason::TooLarge, String::new(), false);
+            }
             Err(Unfit::Panicked) => {
                 let error = "a value in a span panicked when it was rendered".to_owned();
                 return Verdict::split(DropReason::Unencodable, error, false);
@@ -161,9 +178,13 @@ impl Delivery {
             _ if !first => (),
             DropReason::Unauthorized => {
                 let check = http.target().check;
-                tracing::error!("{name} does not accept the credentials, so no span gets there: {error}; {check}");
+                tracing::error!(
+                    "{name} does not accept the credentials, so no span gets there: {error}; {check}"
+                );
             }
-            _ => tracing::warn!("{name} lost {count} spans ({reason}), further ones are only counted: {error}"),
+            _ => tracing::warn!(
+                "{name} lost {count} spans ({reason}), further ones are only counted: {error}"
+            ),
         }
     }
 
@@ -217,7 +238,10 @@ async fn pause(queue: &Queue, backoff: &mut Backoff, after: Option<Duration>, le
         Some(after) => tokio::time::sleep(after.max(own).min(left)).await,
         None => tokio::select! {
             () = tokio::time::sleep(own.min(left)) => (),
-            () = queue.hurried() => backoff.restart(),
+            () = queue.hurried() => {
+                backoff.restart();
+                tokio::time::sleep(POLITE_PAUSE.min(left)).await;
+            }
         },
     }
 }

@@ -47,7 +47,7 @@ impl Destination {
     ///
     /// A key is missing or stands in the other's place, or the URL is none.
     pub fn langfuse(config: LangfuseConfig) -> Result<Self, ConfigError> {
-        let (base_url, target) = langfuse::target(&config)?;
+        let (base_url, target) = langfuse::target(config)?;
         Ok(Self { base_url: Some(base_url.into()), ..Self::new("langfuse", Target::Http(target)) })
     }
 

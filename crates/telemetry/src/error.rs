@@ -21,9 +21,13 @@ pub(crate) enum Kind {
     Url { variable: &'static str, problem: &'static str, expected: &'static str },
     #[error("{variable} is {value:?}; {expected}")]
     Value { variable: &'static str, value: String, expected: &'static str },
-    #[error("{variable}: header {header:?} {problem}; write the headers as name=value, separated by commas")]
+    #[error(
+        "{variable}: header {header:?} {problem}; write the headers as name=value, separated by commas"
+    )]
     Header { variable: &'static str, header: String, problem: &'static str },
-    #[error("the thread that exports to {destination} cannot be started; lift the limits of the process")]
+    #[error(
+        "the thread that exports to {destination} cannot be started; lift the limits of the process"
+    )]
     Worker { destination: String, source: io::Error },
     #[error("the HTTP client for {destination} cannot be made: {problem}")]
     Client { destination: String, problem: String },

@@ -148,7 +148,8 @@ impl Dropped {
 impl fmt::Display for Dropped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let occurred = DropReason::ALL.into_iter().filter(|reason| self.of(*reason) > 0);
-        let texts: Vec<_> = occurred.map(|reason| format!("{} {reason}", self.of(reason))).collect();
+        let texts: Vec<_> =
+            occurred.map(|reason| format!("{} {reason}", self.of(reason))).collect();
         f.write_str(if texts.is_empty() { "none" } else { "" })?;
         f.write_str(&texts.join(", "))
     }

@@ -100,12 +100,17 @@ fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Answer {
     let said = excerpt(body);
     let error = if said.is_empty() { status.to_string() } else { format!("{status}: {said}") };
     match status.as_u16() {
-        408 | 429 | 500 | 502 | 503 | 504 => Answer::Later { error, after: retry_after(headers, SystemTime::now()) },
+        408 | 429 | 500 | 502 | 503 | 504 => {
+            Answer::Later { error, after: retry_after(headers, SystemTime::now()) }
+        }
         413 => Answer::TooLarge(error),
         400 => Answer::Malformed(error),
         401 | 403 => Answer::Unauthorized(error),
         300..400 => {
-            let place = headers.get(LOCATION).and_then(|place| place.to_str().ok()).unwrap_or("another address");
+            let place = headers
+                .get(LOCATION)
+                .and_then(|place| place.to_str().ok())
+                .unwrap_or("another address");
             Answer::Refused(format!("{status} to {}; write that address instead", cut(place)))
         }
         _ => Answer::Refused(error),
@@ -123,7 +128,9 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 }
 
 fn partial_success(headers: &HeaderMap, body: &[u8]) -> Answer {
-    let is_json = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    let is_json = headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     let told = if is_json { partial_success_json(body) } else { partial_success_protobuf(body) };
     // A receiver that answers in its own words has accepted all.
     let (rejected, why) = told.unwrap_or_default();
@@ -149,7 +156,9 @@ fn partial_success_json(body: &[u8]) -> Option<(u64, String)> {
 
 async fn read(mut response: Response) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| in_words(&error.without_url()))? {
+    while let Some(chunk) =
+        response.chunk().await.map_err(|error| in_words(&error.without_url()))?
+    {
         body.extend_from_slice(&chunk);
         if body.len() >= MAX_ANSWER {
             break;
@@ -207,7 +216,8 @@ mod tests {
 
     #[test]
     fn a_redirect_tells_where_to() {
-        let headers = HeaderMap::from_iter([(LOCATION, HeaderValue::from_static("https://a.example/"))]);
+        let headers =
+            HeaderMap::from_iter([(LOCATION, HeaderValue::from_static("https://a.example/"))]);
         let answer = classify(StatusCode::MOVED_PERMANENTLY, &headers, b"");
         let expected = "301 Moved Permanently to https://a.example/; write that address instead";
         assert_eq!(answer, Answer::Refused(expected.to_owned()));

@@ -32,7 +32,11 @@ pub(crate) struct Told {
 impl Ledger {
     /// Books spans of the batch in flight as exported.
     pub(crate) fn export(&mut self, spans: u64) {
-        debug_assert!(spans <= self.in_flight, "{spans} spans exported, {} in flight", self.in_flight);
+        debug_assert!(
+            spans <= self.in_flight,
+            "{spans} spans exported, {} in flight",
+            self.in_flight
+        );
         self.in_flight -= spans;
         self.exported += spans;
     }
@@ -80,6 +84,11 @@ impl Ledger {
         };
         self.told = (exported, lost);
         told
+    }
+
+    /// Takes back what nobody heard.
+    pub(crate) const fn untell(&mut self, exported: u64, lost: u64) {
+        self.told = (self.told.0 - exported, self.told.1 - lost);
     }
 
     pub(crate) fn health(&self, name: &Arc<str>, queued: u64) -> DestinationHealth {

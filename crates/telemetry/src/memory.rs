@@ -72,8 +72,12 @@ impl Memory {
         let (sender, receiver) = mpsc::channel();
         for queue in queues {
             let sender = sender.clone();
-            // Whoever asked may have lost patience; the spans are there all the same.
-            queue.flush(Box::new(move |_| _ = sender.send(())));
+            queue.flush(Box::new(move |_| {
+                // Whoever asked may have lost patience; the spans are there all the same.
+                let _ = sender.send(());
+                // What became of the spans was not heard: that is for the observer.
+                false
+            }));
         }
         drop(sender);
         let deadline = Instant::now() + PATIENCE;

@@ -1,22 +1,23 @@
-//! Where telemetry begins and ends: the builder, and the guard that flushes when it is dropped.
+//! Where telemetry begins: what to observe, and where to export it.
 
 use crate::body::BodyStyle;
 use crate::config::Settings;
 use crate::delivery::{Delivery, Sink};
-use crate::destination::{Destination, DestinationInfo, Target};
+use crate::destination::{Destination, Target};
 use crate::error::{ConfigError, Kind};
-use crate::health::Health;
 use crate::http::Http;
-use crate::ledger::Told;
 use crate::processor::AsyncSpanProcessor;
-use crate::queue::{Queue, Reply};
+use crate::queue::Queue;
 use crate::recorder::Recorder;
-use crate::report::{FlushError, FlushReport};
 use crate::worker;
-use glassbox_events::bus::{Bus, Subscription};
+use glassbox_events::bus::Bus;
 use glassbox_trace::otlp::Resource;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+mod guard;
+
+pub use guard::Observing;
 
 /// Observes what happens on the bus of the process, and exports it to wherever the environment says:
 /// see [`config`](crate::config). Keep the guard until the program ends.
@@ -102,7 +103,12 @@ impl Observe {
         if resource.service_name.is_empty() {
             resource.service_name = begun.resource.service_name.clone();
         }
-        Self { destinations: settings.destinations, resource, capture_content: settings.capture_content, ..begun }
+        Self {
+            destinations: settings.destinations,
+            resource,
+            capture_content: settings.capture_content,
+            ..begun
+        }
     }
 
     /// Observes another bus than the process's.
@@ -142,7 +148,11 @@ impl Observe {
     }
 
     /// Adds a fact about the service, such as `service.instance.id`.
-    pub fn resource_attribute(mut self, key: impl Into<Arc<str>>, value: impl Into<Arc<str>>) -> Self {
+    pub fn resource_attribute(
+        mut self,
+        key: impl Into<Arc<str>>,
+        value: impl Into<Arc<str>>,
+    ) -> Self {
         self.resource.attributes.push((key.into(), value.into()));
         self
     }
@@ -171,13 +181,14 @@ impl Observe {
     ///
     /// A thread or an HTTP client could not be made.
     pub fn start(self) -> Result<Observing, ConfigError> {
-        let style = BodyStyle { resource: self.resource.into(), capture_content: self.capture_content };
+        let style =
+            BodyStyle { resource: self.resource.into(), capture_content: self.capture_content };
         let infos = self.destinations.iter().map(Destination::info).collect();
-        let mut processor = Starting(Vec::new());
+        let mut starting = Starting(Vec::new());
         for destination in self.destinations {
-            processor.0.push(start_worker(destination, style.clone())?);
+            starting.0.push(start_worker(destination, style.clone())?);
         }
-        let queues = std::mem::take(&mut processor.0);
+        let queues = std::mem::take(&mut starting.0);
         let has_destinations = !queues.is_empty();
         let processor = Arc::new(AsyncSpanProcessor::new(queues, self.measure_hot_path));
         // Without a destination nobody listens, so events are not even built.
@@ -187,7 +198,7 @@ impl Observe {
         } else {
             Vec::new()
         };
-        Ok(Observing { processor, subscriptions, infos, flush_deadline: self.flush_deadline, ended: false })
+        Ok(Observing::new(processor, subscriptions, infos, self.flush_deadline))
     }
 }
 
@@ -197,7 +208,7 @@ struct Starting(Vec<Arc<Queue>>);
 impl Drop for Starting {
     fn drop(&mut self) {
         for queue in &self.0 {
-            queue.stop(Box::new(drop), Instant::now());
+            queue.stop(Box::new(|_| false), Instant::now());
         }
     }
 }
@@ -219,136 +230,4 @@ fn start_worker(destination: Destination, style: BodyStyle) -> Result<Arc<Queue>
     worker::spawn(Delivery::new(Arc::clone(&queue), sink, limits, style))
         .map_err(|source| Kind::Worker { destination: name.to_string(), source })?;
     Ok(queue)
-}
-
-/// Observes and exports until it is dropped. Dropping it exports what is left, within the flush deadline, and tells
-/// what was lost.
-#[must_use = "observing ends when this is dropped; write `let _observing = ..`, not `let _ = ..`"]
-#[derive(Debug)]
-pub struct Observing {
-    processor: Arc<AsyncSpanProcessor>,
-    subscriptions: Vec<Subscription>,
-    infos: Vec<DestinationInfo>,
-    flush_deadline: Duration,
-    ended: bool,
-}
-
-impl Observing {
-    /// Returns how the export is doing.
-    #[must_use]
-    pub fn health(&self) -> Health {
-        self.processor.health()
-    }
-
-    /// Returns the destinations.
-    #[must_use]
-    pub fn destinations(&self) -> &[DestinationInfo] {
-        &self.infos
-    }
-
-    /// Returns the processor, for spans that do not come from the bus.
-    #[must_use]
-    pub const fn processor(&self) -> &Arc<AsyncSpanProcessor> {
-        &self.processor
-    }
-
-    /// Waits until every span that has ended so far is exported or given up, and returns what became of the spans
-    /// since the last flush. A destination that is down is tried for as long as its limits say, so put a timeout around
-    /// it where that matters. Needs no Tokio runtime.
-    ///
-    /// # Errors
-    ///
-    /// Some spans since the last flush could not be delivered.
-    pub async fn flush(&self) -> Result<FlushReport, FlushError> {
-        self.answers(Queue::flush).await.into_result()
-    }
-
-    /// Waits as [`flush`](Self::flush) does, blocking the thread for at most `timeout`.
-    ///
-    /// # Errors
-    ///
-    /// Some spans since the last flush could not be delivered, or not yet.
-    pub fn flush_blocking(&self, timeout: Duration) -> Result<FlushReport, FlushError> {
-        self.answers_by(Instant::now() + timeout, Queue::flush).into_result()
-    }
-
-    /// Exports what is left, within the flush deadline, and ends. Needs no Tokio runtime.
-    ///
-    /// # Errors
-    ///
-    /// Some spans since the last flush could not be delivered.
-    pub async fn shutdown(mut self) -> Result<FlushReport, FlushError> {
-        self.subscriptions.clear();
-        let by = Instant::now() + self.flush_deadline;
-        let report = self.answers(|queue, reply| queue.stop(reply, by)).await;
-        self.ended = true;
-        self.tell_losses();
-        report.into_result()
-    }
-
-    /// Gives every queue an order and waits for the answers.
-    async fn answers(&self, order: impl Fn(&Queue, Reply)) -> FlushReport {
-        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
-        for (at, queue) in self.processor.queues().iter().enumerate() {
-            let sender = sender.clone();
-            order(queue, Box::new(move |told| _ = sender.send((at, told))));
-        }
-        drop(sender);
-        let mut answers = Vec::new();
-        // Ends when every queue has answered, or has no worker any more.
-        while let Some(answer) = receiver.recv().await {
-            answers.push(answer);
-        }
-        self.report(answers)
-    }
-
-    /// Gives every queue an order and blocks until the answers are there, or the time has come.
-    fn answers_by(&self, deadline: Instant, order: impl Fn(&Queue, Reply)) -> FlushReport {
-        let (sender, receiver) = mpsc::channel();
-        for (at, queue) in self.processor.queues().iter().enumerate() {
-            let sender = sender.clone();
-            order(queue, Box::new(move |told| _ = sender.send((at, told))));
-        }
-        drop(sender);
-        let mut answers = Vec::new();
-        while let Ok(answer) = receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            answers.push(answer);
-        }
-        self.report(answers)
-    }
-
-    fn report(&self, mut answers: Vec<(usize, Told)>) -> FlushReport {
-        let mut report = FlushReport::default();
-        for (at, queue) in self.processor.queues().iter().enumerate() {
-            let answered = answers.iter().position(|(queue, _)| *queue == at);
-            report.add(queue, answered.map(|answer| answers.swap_remove(answer).1));
-        }
-        report
-    }
-
-    /// Tells the total of what was lost, if anything was.
-    fn tell_losses(&self) {
-        for health in self.health().destinations {
-            let lost = health.dropped.total() + health.queued + health.in_flight;
-            if lost > 0 {
-                let (name, ended) = (&health.name, health.ended);
-                let error = health.last_error.as_deref().unwrap_or("no time was left");
-                tracing::warn!("{name} lost {lost} of {ended} spans ({}); last error: {error}", health.dropped);
-            }
-        }
-    }
-}
-
-impl Drop for Observing {
-    fn drop(&mut self) {
-        if self.ended {
-            return;
-        }
-        self.subscriptions.clear();
-        let deadline = Instant::now() + self.flush_deadline;
-        // The workers give up a little earlier, so that they can still say so.
-        let margin = (self.flush_deadline / 10).min(Duration::from_millis(100));
-        self.answers_by(deadline, |queue, reply| queue.stop(reply, deadline - margin));
-        self.tell_losses();
-    }
 }

@@ -58,7 +58,10 @@ impl AsyncSpanProcessor {
         let nanos = self.hot_path.as_ref().map(|clock| clock.nanos.load(Ordering::Relaxed));
         Health {
             started: self.started.load(Ordering::Relaxed),
-            hot_path: HotPath { calls: self.calls.load(Ordering::Relaxed), time: nanos.map(Duration::from_nanos) },
+            hot_path: HotPath {
+                calls: self.calls.load(Ordering::Relaxed),
+                time: nanos.map(Duration::from_nanos),
+            },
             destinations: self.queues.iter().map(|queue| queue.health()).collect(),
         }
     }

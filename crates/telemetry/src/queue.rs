@@ -24,8 +24,9 @@ pub(crate) enum Message {
     Stop(Reply),
 }
 
-/// Tells what became of the spans before an order. Dropped untold where there is no worker any more.
-pub(crate) type Reply = Box<dyn FnOnce(Told) + Send>;
+/// Tells what became of the spans before an order, and returns whether anybody heard. Dropped untold where there is no
+/// worker any more.
+pub(crate) type Reply = Box<dyn FnOnce(Told) -> bool + Send>;
 
 /// What is next.
 pub(crate) enum Next {
@@ -136,11 +137,19 @@ impl Queue {
         let oldest = state.oldest();
         match (oldest, ordered) {
             (None, None) => Next::Nothing,
-            (Some(number), Some(order)) if number < order => Next::Message(state.batch(limits, order)),
-            (_, Some(_)) => state.orders.pop_front().map_or(Next::Nothing, |order| Next::Message(order.content)),
+            (Some(number), Some(order)) if number < order => {
+                Next::Message(state.batch(limits, order))
+            }
+            (_, Some(_)) => {
+                state.orders.pop_front().map_or(Next::Nothing, |order| Next::Message(order.content))
+            }
             (Some(_), None) => {
                 let enough = waiting >= limits.batch_spans || state.bytes >= limits.batch_bytes;
-                if due || enough { Next::Message(state.batch(limits, u64::MAX)) } else { Next::Later }
+                if due || enough {
+                    Next::Message(state.batch(limits, u64::MAX))
+                } else {
+                    Next::Later
+                }
             }
         }
     }
@@ -166,6 +175,16 @@ impl Queue {
         }
     }
 
+    /// Tells what became of the spans since the last answer that was heard: one who has lost patience must not take the
+    /// news away from the next.
+    pub(crate) fn answer(&self, reply: Reply) {
+        let told = self.book(Ledger::tell);
+        let (exported, lost) = (told.exported, told.lost);
+        if !reply(told) {
+            self.book(|ledger| ledger.untell(exported, lost));
+        }
+    }
+
     /// Books in the ledger.
     pub(crate) fn book<T>(&self, booking: impl FnOnce(&mut Ledger) -> T) -> T {
         booking(&mut self.state().ledger)
@@ -186,7 +205,7 @@ impl Queue {
         drop(spans);
         for order in orders {
             if let Message::Flush(reply) | Message::Stop(reply) = order.content {
-                reply(self.book(Ledger::tell));
+                self.answer(reply);
             }
         }
     }
@@ -220,12 +239,20 @@ impl State {
         let (waited, bytes_before) = (self.waiting(), self.bytes);
         let entry = Entry { number: self.number(), content: (Arc::clone(span), weight) };
         let is_precious = span.parent_id.is_none() || span.status.is_error();
-        if is_precious { self.precious.push_back(entry) } else { self.common.push_back(entry) }
+        if is_precious {
+            self.precious.push_back(entry)
+        } else {
+            self.common.push_back(entry)
+        }
         self.bytes += weight;
 
         // A span that is heavier than the whole queue may still wait alone.
-        while self.waiting() > limits.queue_spans.max(1) || (self.bytes > limits.queue_bytes && self.waiting() > 1) {
-            let Some(entry) = self.common.pop_front().or_else(|| self.precious.pop_front()) else { break };
+        while self.waiting() > limits.queue_spans.max(1)
+            || (self.bytes > limits.queue_bytes && self.waiting() > 1)
+        {
+            let Some(entry) = self.common.pop_front().or_else(|| self.precious.pop_front()) else {
+                break;
+            };
             let (span, weight) = entry.content;
             self.bytes -= weight;
             self.ledger.drop_waiting(1, DropReason::Overflow);
@@ -245,12 +272,18 @@ impl State {
         let mut bytes = 0;
         while spans.len() < limits.batch_spans.max(1) {
             let lane = match (self.common.front(), self.precious.front()) {
-                (Some(common), Some(precious)) if common.number > precious.number => &mut self.precious,
+                (Some(common), Some(precious)) if common.number > precious.number => {
+                    &mut self.precious
+                }
                 (None, _) => &mut self.precious,
                 _ => &mut self.common,
             };
             let fits = |weight| spans.is_empty() || bytes + weight <= limits.batch_bytes;
-            let Some(entry) = lane.pop_front_if(|entry| entry.number < before && fits(entry.content.1)) else { break };
+            let Some(entry) =
+                lane.pop_front_if(|entry| entry.number < before && fits(entry.content.1))
+            else {
+                break;
+            };
             bytes += entry.content.1;
             spans.push(entry.content.0);
         }

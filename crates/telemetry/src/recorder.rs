@@ -2,7 +2,7 @@
 
 use crate::processor::AsyncSpanProcessor;
 use glassbox_events::bus::{Bus, Subscriber, Subscription};
-use glassbox_events::event::{Event, EventData};
+use glassbox_events::event::Event;
 use glassbox_events::pattern::PatternError;
 use glassbox_events::run::Stop;
 use std::sync::Arc;
@@ -35,19 +35,11 @@ impl Recorder {
 
 impl Subscriber for Recorder {
     fn on_event(&self, event: &Event) -> Result<(), Stop> {
-        match &event.data {
-            EventData::ModuleStart(span) | EventData::LlmRequest(span) => self.processor.on_start(span),
-            EventData::ModuleComplete(span)
-            | EventData::ModuleError(span)
-            | EventData::LlmGenerate(span)
-            | EventData::LlmError(span) => self.processor.on_end(span),
-            // An attempt is told when it has failed, and so has ended; one that worked is its generation.
-            EventData::LlmAttempt(attempt) => {
-                if let Some(span) = &attempt.failed {
-                    self.processor.on_end(span);
-                }
-            }
-            _ => (),
+        // An event's subject begins or ends with it. Of attempts only failed ones have a span, when they have ended.
+        match event.subject() {
+            Some(span) if span.end.is_some() => self.processor.on_end(span),
+            Some(span) => self.processor.on_start(span),
+            None => (),
         }
         Ok(())
     }

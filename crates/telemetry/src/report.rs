@@ -1,7 +1,7 @@
 //! What a flush has to tell: what was exported, and what could not be.
 
-use crate::queue::Queue;
 use crate::ledger::{Ledger, Told};
+use crate::queue::Queue;
 use std::fmt;
 use std::sync::Arc;
 
@@ -38,7 +38,8 @@ impl FlushReport {
 
     /// Makes an error of it if spans were lost or are pending.
     pub(crate) fn into_result(self) -> Result<Self, FlushError> {
-        let complete = self.destinations.iter().all(|flushed| flushed.lost == 0 && flushed.pending == 0);
+        let complete =
+            self.destinations.iter().all(|flushed| flushed.lost == 0 && flushed.pending == 0);
         if complete { Ok(self) } else { Err(FlushError { report: self }) }
     }
 
@@ -79,7 +80,9 @@ impl FlushError {
 impl fmt::Display for FlushError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";
-        for flushed in self.report.destinations.iter().filter(|flushed| flushed.lost + flushed.pending > 0) {
+        for flushed in
+            self.report.destinations.iter().filter(|flushed| flushed.lost + flushed.pending > 0)
+        {
             write!(f, "{separator}{}: ", flushed.name)?;
             separator = "; ";
             match (flushed.lost, flushed.pending) {

@@ -43,6 +43,8 @@ fn render(spans: &[Arc<Span>], suffix: impl Fn(&Span) -> String) -> String {
         }
     }
 
+    // A chain of calls can be thousands deep; its indentation must not be.
+    const DEEPEST: usize = 50;
     let mut text = String::new();
     let mut shown = vec![false; order.len()];
     // What no top leads to goes round in a circle; it is shown from its first span on.
@@ -57,7 +59,14 @@ fn render(spans: &[Arc<Span>], suffix: impl Fn(&Span) -> String) -> String {
             let is_orphan = depth == 0 && span.parent_id.is_some();
             let mark = if is_orphan { "(orphan) " } else { "" };
             // Writing to a string cannot fail.
-            let _ = write!(text, "{:indent$}{mark}{} [{}]", "", span.name, span.kind().as_str(), indent = 2 * depth);
+            let _ = write!(
+                text,
+                "{:indent$}{mark}{} [{}]",
+                "",
+                span.name,
+                span.kind().as_str(),
+                indent = 2 * depth.min(DEEPEST)
+            );
             if let Status::Error(error) = &span.status {
                 let _ = write!(text, " error: {}", error.kind);
             }

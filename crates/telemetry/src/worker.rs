@@ -2,7 +2,6 @@
 //! deadlock it, and needs no runtime at all.
 
 use crate::delivery::Delivery;
-use crate::ledger::Ledger;
 use crate::queue::{Message, Next, Queue};
 use std::io;
 use std::sync::Arc;
@@ -55,12 +54,13 @@ async fn work(delivery: &mut Delivery) {
                     () = delivery.deliver(&spans) => (),
                 }
             }
-            Next::Message(Message::Flush(reply)) => reply(queue.book(Ledger::tell)),
-            Next::Message(Message::Stop(reply)) => return reply(queue.book(Ledger::tell)),
+            Next::Message(Message::Flush(reply)) => queue.answer(reply),
+            Next::Message(Message::Stop(reply)) => return queue.answer(reply),
             Next::Later => {
                 let due = age.saturating_sub(oldest.get_or_insert_with(Instant::now).elapsed());
                 // Whether it was woken or the time came, the queue tells what is next.
-                let _ = tokio::time::timeout(due.max(Duration::from_millis(1)), queue.woken()).await;
+                let _ =
+                    tokio::time::timeout(due.max(Duration::from_millis(1)), queue.woken()).await;
             }
             Next::Nothing => {
                 oldest = None;

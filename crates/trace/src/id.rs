@@ -145,7 +145,14 @@ mod tests {
 
     #[test]
     fn what_is_not_an_id_is_refused() {
-        for text in ["", "00", "0000000000000000", "00010203FCFDFEFF", "00010203fcfdfefé", "+0010203fcfdfeff"] {
+        for text in [
+            "",
+            "00",
+            "0000000000000000",
+            "00010203FCFDFEFF",
+            "00010203fcfdfefé",
+            "+0010203fcfdfeff",
+        ] {
             assert!(text.parse::<SpanId>().is_err(), "{text}");
         }
     }

@@ -118,7 +118,9 @@ impl Message {
     pub fn bytes(&self) -> usize {
         let parts = self.parts.iter().map(|part| match part {
             Part::Text(text) | Part::Reasoning(text) => text.len(),
-            Part::ToolCall(call) => call.id.len() + call.name.len() + call.arguments.to_string().len(),
+            Part::ToolCall(call) => {
+                call.id.len() + call.name.len() + call.arguments.to_string().len()
+            }
             Part::ToolResult(result) => result.id.len() + result.result.to_string().len(),
         });
         parts.sum()

@@ -48,7 +48,10 @@ mod encode;
 mod decode;
 mod lookup;
 
-pub use decode::{DecodeError, DecodeLimits, Decoded, Origin, Rejected, RejectedReason, decode_json, decode_protobuf};
+pub use decode::{
+    DecodeError, DecodeLimits, Decoded, Origin, Rejected, RejectedReason, decode_json,
+    decode_protobuf,
+};
 
 /// The name of the instrumentation scope. It must not contain "langfuse": that counts as Langfuse's own SDK.
 pub const SCOPE_NAME: &str = "glassbox";

@@ -9,8 +9,8 @@ use std::time::Duration;
 mod detail;
 
 pub use detail::{
-    Agent, Attempt, Chain, Detail, Embedding, Evaluator, Generation, Guardrail, Kind, OutputType, Parameters,
-    PromptLink, Retriever, Tool,
+    Agent, Attempt, Chain, Detail, Embedding, Evaluator, Generation, Guardrail, Kind, OutputType,
+    Parameters, PromptLink, Retriever, Tool,
 };
 
 /// One thing that a program did. What only one kind of span has is in its [`Detail`].

@@ -176,7 +176,8 @@ pub mod langfuse {
     /// US dollars, a JSON object of numbers with the same keys; if any is given Langfuse computes nothing itself.
     pub const OBSERVATION_COST_DETAILS: &str = "langfuse.observation.cost_details";
     /// When the first chunk came, an ISO 8601 instant.
-    pub const OBSERVATION_COMPLETION_START_TIME: &str = "langfuse.observation.completion_start_time";
+    pub const OBSERVATION_COMPLETION_START_TIME: &str =
+        "langfuse.observation.completion_start_time";
     /// The name of the managed prompt; on generations only, and only with its version.
     pub const OBSERVATION_PROMPT_NAME: &str = "langfuse.observation.prompt.name";
     /// The version of the managed prompt: an int, since a string loses the whole observation.

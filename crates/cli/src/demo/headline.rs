@@ -12,15 +12,28 @@ use std::time::Duration;
 const REPLIES: usize = 4;
 
 pub(crate) fn opening(args: &Args, model: &Model, observing: Option<&Observing>) {
-    println!("The coffee shop: {} customers, one after another{}, then together.", args.customers, if args.customers > 4 { " (the first four)" } else { "" });
+    println!(
+        "The coffee shop: {} customers, one after another{}, then together.",
+        args.customers,
+        if args.customers > 4 { " (the first four)" } else { "" }
+    );
     println!("model     {}", model.why);
     match observing {
         None => println!("telemetry off, as you asked"),
         Some(observing) => {
-            let names: Vec<_> = observing.destinations().iter().map(|destination| destination.name.to_string()).filter(|name| name != "demo").collect();
+            let names: Vec<_> = observing
+                .destinations()
+                .iter()
+                .map(|destination| destination.name.to_string())
+                .filter(|name| name != "demo")
+                .collect();
             match names.as_slice() {
-                [] => println!("telemetry OTLP to a receiver in this process; set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY to see it in Langfuse"),
-                names => println!("telemetry to {}, and to a receiver in this process", names.join(", ")),
+                [] => println!(
+                    "telemetry OTLP to a receiver in this process; set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY to see it in Langfuse"
+                ),
+                names => {
+                    println!("telemetry to {}, and to a receiver in this process", names.join(", "))
+                }
             }
         }
     }
@@ -31,18 +44,30 @@ pub(crate) fn replies(paint: Paint, round: &Round) {
     println!("\n{}", paint.paint(Ink::Bold, "Replies"));
     for (number, reply) in round.replies().take(REPLIES) {
         println!("  customer {number}  {}", reply.action.in_words());
-        println!("              {}", paint.paint(Ink::Faint, &paint::short(&reply.friendly_response, 110)));
+        println!(
+            "              {}",
+            paint.paint(Ink::Faint, &paint::short(&reply.friendly_response, 110))
+        );
     }
     if round.visits.len() > REPLIES {
         println!("  and {} more", round.visits.len() - REPLIES);
     }
 }
 
-pub(crate) fn closing(paint: Paint, summary: &Summary, observing: Option<&Observing>, round: &Round) {
+pub(crate) fn closing(
+    paint: Paint,
+    summary: &Summary,
+    observing: Option<&Observing>,
+    round: &Round,
+) {
     let seconds = |ms: f64| paint::duration(Duration::from_secs_f64(ms / 1e3));
     let one_by_one = match summary.sequential_customers as u64 == summary.customers {
         true => format!("one after another {}", seconds(summary.sequential_ms)),
-        false => format!("the first {} one after another {}", summary.sequential_customers, seconds(summary.sequential_ms)),
+        false => format!(
+            "the first {} one after another {}",
+            summary.sequential_customers,
+            seconds(summary.sequential_ms)
+        ),
     };
     let first = format!(
         "{} customers   {one_by_one}   together {}   {:.1}x   mean concurrency {:.1} of {}",
@@ -54,7 +79,8 @@ pub(crate) fn closing(paint: Paint, summary: &Summary, observing: Option<&Observ
     );
     println!("\n{}", paint.paint(Ink::Bold, &first));
     let cost = summary.cost.map_or_else(|| "cost unknown".to_owned(), paint::dollars);
-    let tokens = format!("{} tokens   {cost}", paint::count(summary.input_tokens + summary.output_tokens));
+    let tokens =
+        format!("{} tokens   {cost}", paint::count(summary.input_tokens + summary.output_tokens));
     match observing {
         None => println!("no spans   {tokens}"),
         Some(_) => println!(
@@ -66,21 +92,46 @@ pub(crate) fn closing(paint: Paint, summary: &Summary, observing: Option<&Observ
         ),
     }
     if summary.orphan_spans + summary.mixed_traces > 0 {
-        println!("{}", paint.paint(Ink::Error, &format!("{} orphaned spans, {} mixed traces", summary.orphan_spans, summary.mixed_traces)));
+        println!(
+            "{}",
+            paint.paint(
+                Ink::Error,
+                &format!(
+                    "{} orphaned spans, {} mixed traces",
+                    summary.orphan_spans, summary.mixed_traces
+                )
+            )
+        );
     }
     let mut last = Vec::new();
-    last.extend(summary.generation_percent.map(|percent| format!("slowest part: generation {percent:.0} %")));
-    last.extend(summary.peak_memory_mb.filter(|_| summary.customers > 12).map(|mb| format!("peak memory {mb:.0} MB")));
+    last.extend(
+        summary
+            .generation_percent
+            .map(|percent| format!("slowest part: generation {percent:.0} %")),
+    );
+    last.extend(
+        summary
+            .peak_memory_mb
+            .filter(|_| summary.customers > 12)
+            .map(|mb| format!("peak memory {mb:.0} MB")),
+    );
     last.extend(link(observing, round).map(|link| format!("open {link}")));
     println!("{}", last.join("   "));
     for destination in summary.destinations.iter().filter(|destination| destination.dropped > 0) {
         let why = destination.last_error.as_deref().unwrap_or("no reason told");
-        println!("{}", paint.paint(Ink::Error, &format!("{}: {} spans lost: {why}", destination.name, destination.dropped)));
+        println!(
+            "{}",
+            paint.paint(
+                Ink::Error,
+                &format!("{}: {} spans lost: {why}", destination.name, destination.dropped)
+            )
+        );
     }
 }
 
 /// Returns the address of a trace in Langfuse, if spans went there.
 fn link(observing: Option<&Observing>, round: &Round) -> Option<String> {
-    let base_url = observing?.destinations().iter().find_map(|destination| destination.base_url.clone())?;
+    let base_url =
+        observing?.destinations().iter().find_map(|destination| destination.base_url.clone())?;
     Some(format!("{base_url}/trace/{}", round.trace_ids().last()?))
 }

@@ -31,18 +31,32 @@ impl Model {
 pub(crate) fn choose(args: &Args) -> anyhow::Result<Model> {
     if let Some(name) = &args.model {
         let lm = Lm::builder(name).stream(true).build()?;
-        return Ok(Model { lm, why: format!("{name}, as you asked: this costs real money"), sim: None });
+        return Ok(Model {
+            lm,
+            why: format!("{name}, as you asked: this costs real money"),
+            sim: None,
+        });
     }
     if let Some((variable, name)) = config::keyed_model() {
         let lm = Lm::builder(name).stream(true).build()?;
-        return Ok(Model { lm, why: format!("{name}, since {variable} is set: this costs real money"), sim: None });
+        return Ok(Model {
+            lm,
+            why: format!("{name}, since {variable} is set: this costs real money"),
+            sim: None,
+        });
     }
-    let sim = Sim::builder().speed(args.speed).script(Script::coffee_shop()).keep_requests(0).start()?;
-    let lm = Lm::builder(SIMULATED).base_url(sim.openai_url()).api_key("sim").stream(true).build()?;
+    let sim =
+        Sim::builder().speed(args.speed).script(Script::coffee_shop()).keep_requests(0).start()?;
+    let lm =
+        Lm::builder(SIMULATED).base_url(sim.openai_url()).api_key("sim").stream(true).build()?;
     let why = format!(
         "simulated on {} (it plays {SIMULATED}, {}); set OPENAI_API_KEY or give --model to ask a real one",
         sim.url(),
-        if args.speed == 0.0 { "without its latency".to_owned() } else { format!("{} times as fast", args.speed) },
+        if args.speed == 0.0 {
+            "without its latency".to_owned()
+        } else {
+            format!("{} times as fast", args.speed)
+        },
     );
     Ok(Model { lm, why, sim: Some(sim) })
 }

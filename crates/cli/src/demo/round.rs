@@ -44,7 +44,12 @@ impl Round {
 }
 
 /// Serves the first `customers`, at most `concurrency` of them at the same time.
-pub(crate) async fn serve(agent: &CoffeeShopAgent, round: &'static str, customers: u64, concurrency: usize) -> Round {
+pub(crate) async fn serve(
+    agent: &CoffeeShopAgent,
+    round: &'static str,
+    customers: u64,
+    concurrency: usize,
+) -> Round {
     let began = Instant::now();
     let visits = (1..=customers).map(|number| visit(agent, round, number));
     let visits = parallel(concurrency, visits).await;
@@ -53,7 +58,11 @@ pub(crate) async fn serve(agent: &CoffeeShopAgent, round: &'static str, customer
 
 async fn visit(agent: &CoffeeShopAgent, round: &'static str, number: u64) -> Visit {
     let began = Instant::now();
-    let scope = scope().session(format!("coffee-shop {round}")).user(format!("customer-{number}")).tag("demo").metadata("round", round);
+    let scope = scope()
+        .session(format!("coffee-shop {round}"))
+        .user(format!("customer-{number}"))
+        .tag("demo")
+        .metadata("round", round);
     let result = scope.run(agent.call(shop::customer(number))).await;
     Visit { customer: number, took: began.elapsed(), result }
 }

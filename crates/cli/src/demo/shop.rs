@@ -41,27 +41,13 @@ pub(crate) enum TimeOfDay {
 #[derive(Field, Clone, Debug)]
 pub(crate) enum Action {
     /// Make a drink.
-    MakeDrink {
-        drink_type: String,
-        size: Size,
-        customizations: Vec<String>,
-    },
+    MakeDrink { drink_type: String, size: Size, customizations: Vec<String> },
     /// Give the money back.
-    RefundOrder {
-        order_id: String,
-        reason: String,
-        refund_amount: f64,
-    },
+    RefundOrder { order_id: String, reason: String, refund_amount: f64 },
     /// Call the manager.
-    CallManager {
-        issue: String,
-        urgency: Urgency,
-    },
+    CallManager { issue: String, urgency: Urgency },
     /// Tell a joke.
-    Joke {
-        setup: String,
-        punchline: String,
-    },
+    Joke { setup: String, punchline: String },
 }
 
 #[derive(Field, Clone, Copy, Debug)]
@@ -83,11 +69,19 @@ impl Action {
     pub(crate) fn in_words(&self) -> String {
         match self {
             Self::MakeDrink { drink_type, size, customizations } => {
-                let with = if customizations.is_empty() { String::new() } else { format!(" with {}", customizations.join(", ")) };
+                let with = if customizations.is_empty() {
+                    String::new()
+                } else {
+                    format!(" with {}", customizations.join(", "))
+                };
                 format!("makes a {} {drink_type}{with}", format!("{size:?}").to_lowercase())
             }
-            Self::RefundOrder { order_id, refund_amount, .. } => format!("refunds ${refund_amount:.2} of {order_id}"),
-            Self::CallManager { urgency, .. } => format!("calls the manager, urgency {}", format!("{urgency:?}").to_lowercase()),
+            Self::RefundOrder { order_id, refund_amount, .. } => {
+                format!("refunds ${refund_amount:.2} of {order_id}")
+            }
+            Self::CallManager { urgency, .. } => {
+                format!("calls the manager, urgency {}", format!("{urgency:?}").to_lowercase())
+            }
             Self::Joke { punchline, .. } => format!("tells a joke that ends in: {punchline}"),
         }
     }
@@ -115,7 +109,11 @@ impl Module for CoffeeShopAgent {
 }
 
 const CUSTOMERS: [(&str, Mood, TimeOfDay); 4] = [
-    ("Can I get a large iced latte with oat milk and an extra shot?", Mood::Happy, TimeOfDay::Morning),
+    (
+        "Can I get a large iced latte with oat milk and an extra shot?",
+        Mood::Happy,
+        TimeOfDay::Morning,
+    ),
     ("This coffee tastes terrible and I waited 20 minutes!", Mood::Upset, TimeOfDay::RushHour),
     ("Do you sell hamburgers?", Mood::Neutral, TimeOfDay::Afternoon),
     ("It's been a long day... got any coffee jokes?", Mood::Happy, TimeOfDay::Evening),
@@ -126,6 +124,7 @@ const CUSTOMERS: [(&str, Mood, TimeOfDay); 4] = [
 pub(crate) fn customer(number: u64) -> CoffeeShopInput {
     let index = usize::try_from((number - 1) % 4).unwrap_or_default();
     let (request, customer_mood, time_of_day) = CUSTOMERS[index];
-    let customer_request = if number <= 4 { request.to_owned() } else { format!("{request} (I am number {number}.)") };
+    let customer_request =
+        if number <= 4 { request.to_owned() } else { format!("{request} (I am number {number}.)") };
     CoffeeShopInput { customer_request, customer_mood, time_of_day }
 }

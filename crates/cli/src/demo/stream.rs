@@ -27,7 +27,11 @@ impl Stream {
         let ending = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&ending);
         let thread = std::thread::Builder::new().name("stream".to_owned()).spawn(move || {
-            if customers <= ALL_LINES { lines(&events, &told, paint) } else { progress(&events, &told, customers) }
+            if customers <= ALL_LINES {
+                lines(&events, &told, paint)
+            } else {
+                progress(&events, &told, customers)
+            }
         })?;
         Ok(Self { ending, thread })
     }
@@ -53,7 +57,10 @@ fn drain(events: &EventReceiver, ending: &AtomicBool, mut take: impl FnMut(Optio
 }
 
 fn lines(events: &EventReceiver, ending: &AtomicBool, paint: Paint) {
-    let heading = format!("{:<12}  {:<6}  {:<35} {:<24} {:<12} {:>7} {:>9} {:>7}", "time", "trace", "event", "module", "model", "tokens", "cost", "took");
+    let heading = format!(
+        "{:<12}  {:<6}  {:<35} {:<24} {:<12} {:>7} {:>9} {:>7}",
+        "time", "trace", "event", "module", "model", "tokens", "cost", "took"
+    );
     println!("{}", paint.paint(Ink::Faint, &heading));
     drain(events, ending, |event| {
         if let Some(event) = event {
@@ -74,7 +81,10 @@ fn progress(events: &EventReceiver, ending: &AtomicBool, customers: u64) {
         }
         if told.elapsed() >= Duration::from_millis(500) {
             told = Instant::now();
-            println!("  {served} of {} calls done, {failed} failed, {waits} waits", customers + customers.min(4));
+            println!(
+                "  {served} of {} calls done, {failed} failed, {waits} waits",
+                customers + customers.min(4)
+            );
         }
     });
 }
@@ -91,17 +101,30 @@ fn line(event: &Event, paint: Paint) -> String {
 /// Writes the columns that an event has, or its own words.
 fn facts(event: &Event, paint: Paint) -> String {
     match &event.data {
-        EventData::LlmWait(wait) => format!("waits {} ({:?}) before attempt {}", paint::duration(wait.duration), wait.reason, wait.next_attempt),
+        EventData::LlmWait(wait) => format!(
+            "waits {} ({:?}) before attempt {}",
+            paint::duration(wait.duration),
+            wait.reason,
+            wait.next_attempt
+        ),
         EventData::LlmAttempt(attempt) => {
             let outcome = attempt.failed.as_ref().map_or("ok", |span| error_kind(span));
             format!("attempt {} {outcome} in {}", attempt.number, paint::duration(attempt.duration))
         }
-        EventData::LlmFirstChunk(chunk) => format!("first chunk after {}", paint::duration(chunk.after)),
-        EventData::AdapterFallback(fallback) => format!("from {} to {}", fallback.from, fallback.to),
+        EventData::LlmFirstChunk(chunk) => {
+            format!("first chunk after {}", paint::duration(chunk.after))
+        }
+        EventData::AdapterFallback(fallback) => {
+            format!("from {} to {}", fallback.from, fallback.to)
+        }
         EventData::AdapterParseError(error) => paint::short(&error.message, 80),
         EventData::AdapterRepair(repair) => paint::short(&repair.repair, 80),
-        EventData::ReasoningComplete(complete) => paint.paint(Ink::Faint, &format!("“{}”", paint::short(&complete.reasoning, 58))),
-        EventData::BudgetThreshold(threshold) => format!("{} of {:?} is {} % spent", threshold.budget, threshold.unit, threshold.percent),
+        EventData::ReasoningComplete(complete) => {
+            paint.paint(Ink::Faint, &format!("“{}”", paint::short(&complete.reasoning, 58)))
+        }
+        EventData::BudgetThreshold(threshold) => {
+            format!("{} of {:?} is {} % spent", threshold.budget, threshold.unit, threshold.percent)
+        }
         EventData::BudgetExceeded(exceeded) => paint::short(&exceeded.to_string(), 80),
         EventData::RunStopped(stop) => paint::short(stop.reason(), 80),
         _ => event.subject().map(|span| span_facts(span, paint)).unwrap_or_default(),
@@ -119,7 +142,8 @@ fn span_facts(span: &Span, paint: Paint) -> String {
     }
     let took = span.duration().map(paint::duration).unwrap_or_default();
     let error = match &span.status {
-        Status::Error(error) => paint.paint(Ink::Error, &format!("  {}: {}", error.kind, paint::short(&error.message, 60))),
+        Status::Error(error) => paint
+            .paint(Ink::Error, &format!("  {}: {}", error.kind, paint::short(&error.message, 60))),
         Status::Ok => String::new(),
     };
     format!("{model:<12} {tokens:>7} {cost:>9} {took:>7}{error}")

@@ -74,20 +74,30 @@ impl Summary {
         together: &Round,
     ) -> Self {
         let (usage, cost) = spent(&[one_by_one, together]);
-        let per_customer = |round: &Round| round.wall.as_secs_f64() / round.visits.len().max(1) as f64;
+        let per_customer =
+            |round: &Round| round.wall.as_secs_f64() / round.visits.len().max(1) as f64;
         let traces = receiver.traces();
         let checked = check(traces.values());
         let ids: HashSet<_> = together.trace_ids().collect();
-        let checked_together = check(traces.iter().filter(|(id, _)| ids.contains(id)).map(|(_, spans)| spans));
+        let checked_together =
+            check(traces.iter().filter(|(id, _)| ids.contains(id)).map(|(_, spans)| spans));
         let health = observing.map(Observing::health);
-        let destinations: Vec<_> = health.iter().flat_map(|health| &health.destinations).map(|destination| Destination {
-            name: destination.name.to_string(),
-            exported: destination.exported,
-            dropped: destination.dropped.total(),
-            retries: destination.retries,
-            last_error: destination.last_error.as_deref().map(str::to_owned),
-        }).collect();
-        let busy = health.iter().flat_map(|health| &health.destinations).map(|destination| destination.worker_busy.as_secs_f64()).sum::<f64>();
+        let destinations: Vec<_> = health
+            .iter()
+            .flat_map(|health| &health.destinations)
+            .map(|destination| Destination {
+                name: destination.name.to_string(),
+                exported: destination.exported,
+                dropped: destination.dropped.total(),
+                retries: destination.retries,
+                last_error: destination.last_error.as_deref().map(str::to_owned),
+            })
+            .collect();
+        let busy = health
+            .iter()
+            .flat_map(|health| &health.destinations)
+            .map(|destination| destination.worker_busy.as_secs_f64())
+            .sum::<f64>();
         let hot_path = health.as_ref().and_then(|health| health.hot_path.time).unwrap_or_default();
         Self {
             provider: model.provider(),
@@ -103,15 +113,27 @@ impl Summary {
             traces: checked.traces,
             spans_started: health.as_ref().map_or(0, |health| health.started),
             // With several destinations, what the one with the fewest got.
-            spans_exported: destinations.iter().map(|destination| destination.exported).min().unwrap_or(0),
-            spans_dropped: destinations.iter().map(|destination| destination.dropped).max().unwrap_or(0),
+            spans_exported: destinations
+                .iter()
+                .map(|destination| destination.exported)
+                .min()
+                .unwrap_or(0),
+            spans_dropped: destinations
+                .iter()
+                .map(|destination| destination.dropped)
+                .max()
+                .unwrap_or(0),
             spans_received: checked.spans,
             spans_received_together: checked_together.spans,
             orphan_spans: checked.orphans,
             mixed_traces: checked.mixed,
             telemetry_hot_path_us: (hot_path.as_secs_f64() * 1e7).round() / 10.0,
             telemetry_worker_ms: millis(busy),
-            telemetry_bytes_sent: health.iter().flat_map(|health| &health.destinations).map(|destination| destination.bytes_sent).sum(),
+            telemetry_bytes_sent: health
+                .iter()
+                .flat_map(|health| &health.destinations)
+                .map(|destination| destination.bytes_sent)
+                .sum(),
             input_tokens: usage.input_total().unwrap_or(0),
             output_tokens: usage.output_total().unwrap_or(0),
             cost_usd: cost.total().and_then(|total| total.try_into().ok()),
@@ -125,8 +147,14 @@ impl Summary {
 
 fn spent(rounds: &[&Round]) -> (Usage, Cost) {
     let visits = || rounds.iter().flat_map(|round| &round.visits);
-    let usage = visits().map(|visit| visit.result.as_ref().map_or_else(|error| error.usage(), |reply| reply.usage())).sum();
-    let cost = visits().map(|visit| visit.result.as_ref().map_or_else(|error| error.cost(), |reply| reply.cost())).sum();
+    let usage = visits()
+        .map(|visit| {
+            visit.result.as_ref().map_or_else(|error| error.usage(), |reply| reply.usage())
+        })
+        .sum();
+    let cost = visits()
+        .map(|visit| visit.result.as_ref().map_or_else(|error| error.cost(), |reply| reply.cost()))
+        .sum();
     (usage, cost)
 }
 

@@ -29,7 +29,11 @@ fn print_below(paint: Paint, spans: &[Arc<Span>], span: &Arc<Span>, depth: usize
             name.push_str(&format!("   ttft {}", paint::duration(first_chunk.since(span.start))));
         }
         let count = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), paint::count);
-        tokens = format!("{} -> {} tok", count(generation.usage.input_total()), count(generation.usage.output_total()));
+        tokens = format!(
+            "{} -> {} tok",
+            count(generation.usage.input_total()),
+            count(generation.usage.output_total())
+        );
         cost = paint::cost(generation.cost);
     }
     let took = span.duration().map(paint::duration).unwrap_or_default();

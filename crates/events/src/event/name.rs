@@ -105,7 +105,10 @@ mod tests {
     fn every_name_has_its_own_bit_and_text() {
         for (at, name) in EventName::ALL.into_iter().enumerate() {
             assert_eq!(name.bit(), 1 << at);
-            assert_eq!(EventName::ALL.iter().filter(|other| other.as_str() == name.as_str()).count(), 1);
+            assert_eq!(
+                EventName::ALL.iter().filter(|other| other.as_str() == name.as_str()).count(),
+                1
+            );
         }
     }
 }

@@ -62,8 +62,10 @@ impl Account {
 
 impl Budget {
     fn new(unit: Unit, limit: Decimal) -> Self {
-        let accounts = [Account::new(Unit::Tokens), Account::new(Unit::Usd), Account::new(Unit::Calls)];
-        Self(Arc::new(Inner { name: "budget".into(), accounts: Arc::new(Mutex::new(accounts)) })).and(unit, limit)
+        let accounts =
+            [Account::new(Unit::Tokens), Account::new(Unit::Usd), Account::new(Unit::Calls)];
+        Self(Arc::new(Inner { name: "budget".into(), accounts: Arc::new(Mutex::new(accounts)) }))
+            .and(unit, limit)
     }
 
     fn and(self, unit: Unit, limit: Decimal) -> Self {
@@ -164,7 +166,13 @@ impl Budget {
             {
                 account.told += 1;
                 let budget = Arc::clone(&self.0.name);
-                passed.push(BudgetThreshold { budget, unit: account.unit, percent, spent: account.spent, limit });
+                passed.push(BudgetThreshold {
+                    budget,
+                    unit: account.unit,
+                    percent,
+                    spent: account.spent,
+                    limit,
+                });
             }
         }
         passed
@@ -176,7 +184,10 @@ impl Gate for Budget {
         let Action::LlmAttempt { model, input_tokens, output_tokens, cost } = request.action;
         let bounds_money = self.accounts()[Unit::Usd as usize].limit.is_some();
         if bounds_money && cost.is_none() {
-            return Err(Refusal::UnknownPrice { budget: Arc::clone(&self.0.name), model: Arc::clone(model) });
+            return Err(Refusal::UnknownPrice {
+                budget: Arc::clone(&self.0.name),
+                model: Arc::clone(model),
+            });
         }
 
         let tokens = Decimal::from(input_tokens.saturating_add(*output_tokens));
@@ -203,7 +214,9 @@ impl Reservation for Reserved {
         let spent = match spent {
             Spent::Nothing => [Decimal::ZERO; 3],
             Spent::Known { usage, .. } if usage.is_unknown() => self.amounts,
-            Spent::Known { usage, cost } => [usage.total().into(), cost.total().unwrap_or(usd), calls],
+            Spent::Known { usage, cost } => {
+                [usage.total().into(), cost.total().unwrap_or(usd), calls]
+            }
             Spent::Unknown => [tokens, usd, calls],
         };
         for threshold in self.budget.settle(self.amounts, spent) {
@@ -221,6 +234,9 @@ impl Spending {
 
 impl fmt::Debug for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Budget").field("name", &self.0.name).field("accounts", &*self.accounts()).finish()
+        f.debug_struct("Budget")
+            .field("name", &self.0.name)
+            .field("accounts", &*self.accounts())
+            .finish()
     }
 }

@@ -1,5 +1,7 @@
 //! Whether a value conforms to a schema: the keywords that our generator knows, and no others.
 
+use std::cell::Cell;
+
 use serde_json::{Map, Value};
 
 use super::{branches, limit, numbers, resolve, types};
@@ -7,20 +9,37 @@ use super::{branches, limit, numbers, resolve, types};
 /// References followed before a schema that only refers to itself counts as satisfied.
 const DEEPEST: usize = 64;
 
-/// Tells whether `value` conforms to `schema`, a part of the document `root`.
-pub(super) fn accepts(root: &Value, schema: &Value, value: &Value) -> bool {
-    holds(root, schema, value, 0)
+/// Checks values against the parts of one document, with a bounded effort: a schema can be written
+/// so that a check takes forever.
+pub(super) struct Checker<'a> {
+    root: &'a Value,
+    /// Steps left. After them, every value counts as accepted.
+    left: Cell<u32>,
 }
 
-fn holds(root: &Value, schema: &Value, value: &Value, depth: usize) -> bool {
+impl<'a> Checker<'a> {
+    pub(super) fn new(root: &'a Value) -> Self {
+        Self { root, left: Cell::new(200_000) }
+    }
+
+    /// Tells whether `value` conforms to `schema`, a part of the document.
+    pub(super) fn accepts(&self, schema: &Value, value: &Value) -> bool {
+        holds(self, schema, value, 0)
+    }
+}
+
+fn holds(checker: &Checker<'_>, schema: &Value, value: &Value, depth: usize) -> bool {
+    let Some(left) = checker.left.get().checked_sub(1) else { return true };
+    checker.left.set(left);
     let Value::Object(schema) = schema else { return schema != &Value::Bool(false) };
     if depth > DEEPEST {
         return true;
     }
-    let deeper = |schema: &Value| holds(root, schema, value, depth + 1);
+    let deeper = |schema: &Value| holds(checker, schema, value, depth + 1);
 
     let reference = schema.get("$ref").and_then(Value::as_str);
-    let referred = reference.and_then(|reference| resolve(root, reference)).is_none_or(deeper);
+    let referred =
+        reference.and_then(|reference| resolve(checker.root, reference)).is_none_or(deeper);
     let all =
         schema.get("allOf").and_then(Value::as_array).is_none_or(|all| all.iter().all(deeper));
     let union = match branches(schema) {
@@ -40,8 +59,8 @@ fn holds(root: &Value, schema: &Value, value: &Value, depth: usize) -> bool {
         && match value {
             Value::Number(number) => numbers::within(schema, number),
             Value::String(text) => between(schema, "minLength", "maxLength", text.chars().count()),
-            Value::Array(items) => array_holds(root, schema, items, depth),
-            Value::Object(object) => object_holds(root, schema, object, depth),
+            Value::Array(items) => array_holds(checker, schema, items, depth),
+            Value::Object(object) => object_holds(checker, schema, object, depth),
             Value::Null | Value::Bool(_) => true,
         }
 }
@@ -63,11 +82,16 @@ fn has_type(schema: &Map<String, Value>, value: &Value) -> bool {
         })
 }
 
-fn array_holds(root: &Value, schema: &Map<String, Value>, items: &[Value], depth: usize) -> bool {
+fn array_holds(
+    checker: &Checker<'_>,
+    schema: &Map<String, Value>,
+    items: &[Value],
+    depth: usize,
+) -> bool {
     let first = schema.get("prefixItems").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let each = |(index, item): (usize, &Value)| {
         let schema = first.get(index).or_else(|| schema.get("items"));
-        schema.is_none_or(|schema| holds(root, schema, item, depth + 1))
+        schema.is_none_or(|schema| holds(checker, schema, item, depth + 1))
     };
     let unique = || items.iter().enumerate().all(|(index, item)| !items[..index].contains(item));
     between(schema, "minItems", "maxItems", items.len())
@@ -76,7 +100,7 @@ fn array_holds(root: &Value, schema: &Map<String, Value>, items: &[Value], depth
 }
 
 fn object_holds(
-    root: &Value,
+    checker: &Checker<'_>,
     schema: &Map<String, Value>,
     object: &Map<String, Value>,
     depth: usize,
@@ -86,7 +110,7 @@ fn object_holds(
     let each = |(name, value): (&String, &Value)| {
         let known = properties.and_then(|properties| properties.get(name));
         let schema = known.or_else(|| schema.get("additionalProperties"));
-        schema.is_none_or(|schema| holds(root, schema, value, depth + 1))
+        schema.is_none_or(|schema| holds(checker, schema, value, depth + 1))
     };
     between(schema, "minProperties", "maxProperties", object.len())
         && required.is_none_or(|names| {
@@ -125,7 +149,7 @@ mod tests {
             "required": ["size"],
             "additionalProperties": false
         });
-        let accepted = |value| accepts(&schema, &schema, &value);
+        let accepted = |value| Checker::new(&schema).accepts(&schema, &value);
         assert!(accepted(json!({"size": "small", "count": null, "extras": ["abc"]})));
         for wrong in [
             json!([]),
@@ -144,13 +168,13 @@ mod tests {
     #[test]
     fn one_of_wants_exactly_one() {
         let schema = json!({"oneOf": [{"type": "number"}, {"type": "integer"}]});
-        assert!(accepts(&schema, &schema, &json!(1.5)));
-        assert!(!accepts(&schema, &schema, &json!(1)));
+        assert!(Checker::new(&schema).accepts(&schema, &json!(1.5)));
+        assert!(!Checker::new(&schema).accepts(&schema, &json!(1)));
     }
 
     #[test]
     fn a_schema_that_refers_to_itself_ends() {
         let schema = json!({"$ref": "#"});
-        assert!(accepts(&schema, &schema, &json!(1)));
+        assert!(Checker::new(&schema).accepts(&schema, &json!(1)));
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::check::accepts;
+use super::check::Checker;
 use super::{branches, resolve};
 
 /// Returns the value as the schema wants it; unchanged if it conforms already, or if no way is known to make it conform.
@@ -10,7 +10,8 @@ use super::{branches, resolve};
 /// A script writes a variant as `{"MakeDrink": {..}}`. A schema can ask for the name in a field of its own, beside the fields of the
 /// variant (`{"type": "MakeDrink", ..}`) or beside one field that holds them, and in another case (`make_drink`).
 pub(super) fn fit(root: &Value, schema: &Value, value: &Value) -> Value {
-    if accepts(root, schema, value) {
+    let checker = Checker::new(root);
+    if checker.accepts(schema, value) {
         return value.clone();
     }
     let variant = value
@@ -21,7 +22,10 @@ pub(super) fn fit(root: &Value, schema: &Value, value: &Value) -> Value {
     let mut variants = Vec::new();
     flatten(root, schema, &mut variants, 0);
     let retagged = variants.iter().filter_map(|variant| retag(root, variant, name, content));
-    retagged.into_iter().find(|value| accepts(root, schema, value)).unwrap_or_else(|| value.clone())
+    retagged
+        .into_iter()
+        .find(|value| checker.accepts(schema, value))
+        .unwrap_or_else(|| value.clone())
 }
 
 /// Lists the object schemas that a union consists of.
@@ -60,7 +64,7 @@ fn retag(root: &Value, variant: &Map<String, Value>, name: &str, content: &Value
             object.insert(key.clone(), Value::from(tag));
         } else if let Some(inner) = content.get(key) {
             object.insert(key.clone(), fit(root, schema, inner));
-        } else if accepts(root, schema, content) {
+        } else if Checker::new(root).accepts(schema, content) {
             object.insert(key.clone(), content.clone());
         }
     }

@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn a_call_takes_about_five_seconds_and_four_at_once_are_well_over_three_times_faster() {
         for salt in 0..500 {
-            let calls = calls(crate::sim::DEFAULT_SEED, &format!("request body {salt}"));
+            let calls = calls(seed::DEFAULT, &format!("request body {salt}"));
             let (sum, longest) =
                 (calls.iter().sum::<f64>(), calls.iter().copied().fold(0.0, f64::max));
             assert!((17.0..24.0).contains(&sum), "{calls:?}");

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use glassbox_sim::{Latency, Provider, Sim};
 
 use crate::client::{HAMBURGERS, call, shop, warm_up};
@@ -21,15 +21,15 @@ async fn a_request_takes_the_same_time_whenever_it_arrives() {
         times
     };
     let latency = Latency {
-        first_token: Duration::from_millis(150),
+        first_token: Duration::from_millis(300),
         first_token_sigma: 0.8,
         per_token: Duration::ZERO,
         ..Latency::default()
     };
     let start = || shop().latency(latency).start().unwrap();
-    let (one, other) = (timed(start(), [0, 1, 2]).await, timed(start(), [2, 1, 0]).await);
+    let (one, other) = join(timed(start(), [0, 1, 2]), timed(start(), [2, 1, 0])).await;
     for (one, other) in one.into_iter().zip(other) {
-        assert!(one.abs_diff(other) < Duration::from_millis(60), "{one:?} and {other:?}");
+        assert!(one.abs_diff(other) < Duration::from_millis(100), "{one:?} and {other:?}");
     }
 }
 
@@ -38,7 +38,7 @@ async fn streams_are_paced() {
     warm_up().await;
     let latency = Latency {
         first_token: Duration::from_millis(100),
-        per_token: Duration::from_millis(4),
+        per_token: Duration::from_millis(10),
         first_token_sigma: 0.0,
         per_token_sigma: 0.0,
     };
@@ -50,7 +50,7 @@ async fn streams_are_paced() {
         arrivals.push(start.elapsed());
     }
     let tokens = sim.requests()[0].tokens.unwrap().1 as u32;
-    let expected = Duration::from_millis(100) + Duration::from_millis(4) * tokens;
+    let expected = Duration::from_millis(100) + Duration::from_millis(10) * tokens;
     assert!(
         arrivals[0] >= Duration::from_millis(100)
             && arrivals[0] < expected - Duration::from_millis(100),
@@ -60,7 +60,7 @@ async fn streams_are_paced() {
     assert!(arrivals.len() > 8, "{} chunks", arrivals.len());
     let end = *arrivals.last().unwrap();
     assert!(
-        end >= expected && end < expected + Duration::from_millis(150),
+        end >= expected && end < expected + Duration::from_millis(500),
         "{end:?}, not {expected:?}"
     );
 }
@@ -69,7 +69,7 @@ async fn streams_are_paced() {
 async fn hundreds_of_connections_at_once() {
     warm_up().await;
     let latency = Latency {
-        first_token: Duration::from_millis(300),
+        first_token: Duration::from_secs(1),
         per_token: Duration::ZERO,
         ..Latency::default()
     };
@@ -80,7 +80,7 @@ async fn hundreds_of_connections_at_once() {
     });
     let start = Instant::now();
     assert!(join_all(calls).await.into_iter().all(|length| length > 300));
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
     let counters = sim.counters();
     assert_eq!((counters.calls, counters.succeeded, counters.in_flight), (250, 250, 0));
     assert!(counters.connections >= 200 && counters.most_in_flight >= 200, "{counters:?}");
@@ -90,7 +90,7 @@ async fn hundreds_of_connections_at_once() {
 async fn no_more_calls_at_once_than_allowed() {
     warm_up().await;
     let latency = Latency {
-        first_token: Duration::from_millis(200),
+        first_token: Duration::from_millis(600),
         per_token: Duration::ZERO,
         ..Latency::default()
     };

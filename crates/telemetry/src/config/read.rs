@@ -23,7 +23,11 @@ impl<'a> Environment<'a> {
     }
 
     /// Returns the first of two variables that is set, and its name.
-    pub(super) fn for_traces(&self, traces: &'static str, all: &'static str) -> Option<(&'static str, String)> {
+    pub(super) fn for_traces(
+        &self,
+        traces: &'static str,
+        all: &'static str,
+    ) -> Option<(&'static str, String)> {
         [traces, all].into_iter().find_map(|name| Some((name, self.get(name)?)))
     }
 
@@ -41,10 +45,12 @@ impl<'a> Environment<'a> {
     }
 
     pub(super) fn boolean(&self, variable: &'static str) -> Result<Option<bool>, ConfigError> {
-        self.parse(variable, "write true or false", |value| match value.to_ascii_lowercase().as_str() {
-            "true" | "1" | "yes" | "on" => Some(true),
-            "false" | "0" | "no" | "off" => Some(false),
-            _ => None,
+        self.parse(variable, "write true or false", |value| {
+            match value.to_ascii_lowercase().as_str() {
+                "true" | "1" | "yes" | "on" => Some(true),
+                "false" | "0" | "no" | "off" => Some(false),
+                _ => None,
+            }
         })
     }
 
@@ -56,8 +62,13 @@ impl<'a> Environment<'a> {
         self.parse(variable, "write a number from 0 to 1", ratio)
     }
 
-    pub(super) fn seconds(&self, variable: &'static str, zero: bool) -> Result<Option<Duration>, ConfigError> {
-        let expected = if zero { "write a number of seconds" } else { "write a number of seconds above 0" };
+    pub(super) fn seconds(
+        &self,
+        variable: &'static str,
+        zero: bool,
+    ) -> Result<Option<Duration>, ConfigError> {
+        let expected =
+            if zero { "write a number of seconds" } else { "write a number of seconds above 0" };
         self.parse(variable, expected, |value| {
             let seconds = Duration::try_from_secs_f64(value.parse().ok()?).ok()?;
             (zero || !seconds.is_zero()).then_some(seconds)
@@ -65,12 +76,22 @@ impl<'a> Environment<'a> {
     }
 
     pub(super) fn count_or_warn(&mut self, name: &str, default: usize) -> usize {
-        self.or_warn(name, default, count, &format!("it counts as {default}; write a whole number from 1 on"))
+        self.or_warn(
+            name,
+            default,
+            count,
+            &format!("it counts as {default}; write a whole number from 1 on"),
+        )
     }
 
     pub(super) fn millis_or_warn(&mut self, name: &str, default: Duration) -> Duration {
-        let consequence = format!("it counts as {}; write a whole number of milliseconds from 1 on", default.as_millis());
-        let millis = |value: &str| u64::from_str(value).ok().filter(|millis| *millis > 0).map(Duration::from_millis);
+        let consequence = format!(
+            "it counts as {}; write a whole number of milliseconds from 1 on",
+            default.as_millis()
+        );
+        let millis = |value: &str| {
+            u64::from_str(value).ok().filter(|millis| *millis > 0).map(Duration::from_millis)
+        };
         self.or_warn(name, default, millis, &consequence)
     }
 
@@ -87,7 +108,13 @@ impl<'a> Environment<'a> {
         }
     }
 
-    fn or_warn<T>(&mut self, name: &str, default: T, parse: impl Fn(&str) -> Option<T>, consequence: &str) -> T {
+    fn or_warn<T>(
+        &mut self,
+        name: &str,
+        default: T,
+        parse: impl Fn(&str) -> Option<T>,
+        consequence: &str,
+    ) -> T {
         let Some(value) = self.get(name) else { return default };
         parse(&value).unwrap_or_else(|| {
             self.warn(name, &value, consequence);

@@ -43,10 +43,11 @@ impl LangfuseConfig {
 }
 
 /// Returns the base URL without a slash at its end, and the target.
-pub(super) fn target(config: &LangfuseConfig) -> Result<(String, HttpTarget), ConfigError> {
-    let (public, secret) = (config.public_key.trim(), config.secret_key.expose_secret().trim());
+pub(super) fn target(config: LangfuseConfig) -> Result<(String, HttpTarget), ConfigError> {
+    let LangfuseConfig { public_key, secret_key, base_url: written } = config;
+    let (public, secret) = (public_key.trim(), secret_key.expose_secret().trim());
     check_pair(public, secret)?;
-    let base_url = base_url(&config.base_url)?;
+    let base_url = base_url(&written)?;
     let url = parse_base(&format!("{base_url}{PATH}"))?;
 
     let credentials = format!("Basic {}", STANDARD.encode(format!("{public}:{secret}")));
@@ -60,8 +61,14 @@ pub(super) fn target(config: &LangfuseConfig) -> Result<(String, HttpTarget), Co
     ]);
     let check = "check LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY, and that LANGFUSE_BASE_URL is the region or host \
                  that the keys were made in";
-    let target =
-        HttpTarget { url, headers, protocol: Protocol::HttpProtobuf, gzip: true, profile: Profile::Langfuse, check };
+    let target = HttpTarget {
+        url,
+        headers,
+        protocol: Protocol::HttpProtobuf,
+        gzip: true,
+        profile: Profile::Langfuse,
+        check,
+    };
     Ok((base_url, target))
 }
 
@@ -71,8 +78,12 @@ fn check_pair(public: &str, secret: &str) -> Result<(), ConfigError> {
     let kind = match (public, secret) {
         ("", _) => Kind::HalfPair { set: SECRET, missing: PUBLIC },
         (_, "") => Kind::HalfPair { set: PUBLIC, missing: SECRET },
-        (public, _) if public.starts_with("sk-lf-") => Kind::WrongKey { variable: PUBLIC, found: "secret" },
-        (_, secret) if secret.starts_with("pk-lf-") => Kind::WrongKey { variable: SECRET, found: "public" },
+        (public, _) if public.starts_with("sk-lf-") => {
+            Kind::WrongKey { variable: PUBLIC, found: "secret" }
+        }
+        (_, secret) if secret.starts_with("pk-lf-") => {
+            Kind::WrongKey { variable: SECRET, found: "public" }
+        }
         _ => return Ok(()),
     };
     Err(kind.into())
@@ -99,34 +110,52 @@ mod tests {
     use super::*;
 
     fn url(base: &str) -> Result<String, String> {
-        let config = LangfuseConfig { base_url: base.to_owned(), ..LangfuseConfig::new("pk-lf-1", "sk-lf-2") };
-        target(&config).map(|(_, target)| target.url.to_string()).map_err(|error| error.to_string())
+        let config = LangfuseConfig {
+            base_url: base.to_owned(),
+            ..LangfuseConfig::new("pk-lf-1", "sk-lf-2")
+        };
+        target(config).map(|(_, target)| target.url.to_string()).map_err(|error| error.to_string())
     }
 
     #[test]
     fn the_address_is_found_however_the_base_is_written() {
         let expected = Ok("https://cloud.langfuse.com/api/public/otel/v1/traces".to_owned());
-        for path in ["", "/", "//", "/api/public", "/api/public/otel", "/api/public/otel/", "/api/public/otel/v1/traces"] {
+        for path in [
+            "",
+            "/",
+            "//",
+            "/api/public",
+            "/api/public/otel",
+            "/api/public/otel/",
+            "/api/public/otel/v1/traces",
+        ] {
             assert_eq!(url(&format!("https://cloud.langfuse.com{path}")), expected, "{path}");
         }
-        assert_eq!(url("http://localhost:3000/lf/"), Ok("http://localhost:3000/lf/api/public/otel/v1/traces".into()));
+        assert_eq!(
+            url("http://localhost:3000/lf/"),
+            Ok("http://localhost:3000/lf/api/public/otel/v1/traces".into())
+        );
     }
 
     #[test]
     fn what_is_no_address_is_told() {
         let check = |base, problem: &str| {
-            let expected = format!("LANGFUSE_BASE_URL is {problem}; write it as https://cloud.langfuse.com");
+            let expected =
+                format!("LANGFUSE_BASE_URL is {problem}; write it as https://cloud.langfuse.com");
             assert_eq!(url(base), Err(expected));
         };
         check("cloud.langfuse.com", "not a URL");
         check("localhost:3000", "not an http or https URL");
         check("sk-lf-1234", "not a URL");
-        check("https://pk:sk@localhost", "a URL with a user name or password, which belong into a header");
+        check(
+            "https://pk:sk@localhost",
+            "a URL with a user name or password, which belong into a header",
+        );
     }
 
     #[test]
     fn secrets_are_not_shown() {
-        let (_, target) = target(&LangfuseConfig::new("pk-lf-1", "sk-lf-verysecret")).unwrap();
+        let (_, target) = target(LangfuseConfig::new("pk-lf-1", "sk-lf-verysecret")).unwrap();
         let shown = format!("{target:?} {:?}", LangfuseConfig::new("pk-lf-1", "sk-lf-verysecret"));
         assert!(!shown.contains("verysecret") && !shown.contains("Basic"), "{shown}");
     }

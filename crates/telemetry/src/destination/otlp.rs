@@ -56,15 +56,27 @@ pub(super) fn target(config: OtlpConfig) -> Result<HttpTarget, ConfigError> {
     let url = parse_url(&config.endpoint, "OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318")?;
     let mut headers = HeaderMap::new();
     for (name, value) in config.headers {
-        let error = |problem| Kind::Header { variable: "OTEL_EXPORTER_OTLP_HEADERS", header: name.clone(), problem };
+        let error = |problem| Kind::Header {
+            variable: "OTEL_EXPORTER_OTLP_HEADERS",
+            header: name.clone(),
+            problem,
+        };
         let value = HeaderValue::try_from(value.expose_secret());
-        let value = value.map_err(|_| error("has a value with letters that a header cannot have"))?;
+        let value =
+            value.map_err(|_| error("has a value with letters that a header cannot have"))?;
         let name = HeaderName::try_from(&name).map_err(|_| error("is not a header's name"))?;
         headers.append(name, sensitive(value));
     }
     let check = "check OTEL_EXPORTER_OTLP_HEADERS";
     let gzip = config.compression == Compression::Gzip;
-    Ok(HttpTarget { url, headers, protocol: config.protocol, gzip, profile: Profile::OpenTelemetry, check })
+    Ok(HttpTarget {
+        url,
+        headers,
+        protocol: config.protocol,
+        gzip,
+        profile: Profile::OpenTelemetry,
+        check,
+    })
 }
 
 #[cfg(test)]

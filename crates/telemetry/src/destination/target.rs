@@ -20,7 +20,11 @@ pub(crate) struct HttpTarget {
 }
 
 /// Reads an address. The variable and the example are what an error tells.
-pub(crate) fn parse_url(text: &str, variable: &'static str, expected: &'static str) -> Result<Url, ConfigError> {
+pub(crate) fn parse_url(
+    text: &str,
+    variable: &'static str,
+    expected: &'static str,
+) -> Result<Url, ConfigError> {
     let error = |problem| ConfigError::from(Kind::Url { variable, problem, expected });
     let url = Url::parse(text.trim()).map_err(|_| error("not a URL"))?;
     if !matches!(url.scheme(), "http" | "https") {

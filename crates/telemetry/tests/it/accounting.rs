@@ -7,15 +7,16 @@ use glassbox_events::bus::Bus;
 use glassbox_telemetry::destination::Destination;
 use glassbox_telemetry::health::DropReason;
 use glassbox_telemetry::limits::Limits;
-use glassbox_telemetry::observe::Observe;
+use glassbox_telemetry::observe::{Observe, Observing};
+use glassbox_trace::id::TraceId;
 use glassbox_trace::span::{Span, Status};
 use proptest::prelude::*;
-use std::sync::Mutex;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A receiver that answers nothing before it is told to, and an observer whose worker waits for it.
-fn blocked(limits: Limits, name: &str) -> (Receiver, std::sync::mpsc::SyncSender<()>, glassbox_telemetry::observe::Observing) {
+fn blocked(limits: Limits, name: &str) -> (Receiver, SyncSender<()>, Observing) {
     let (go, may_go) = sync_channel::<()>(1);
     let may_go = Mutex::new(may_go);
     let receiver = Receiver::start(move |number, _| {
@@ -38,7 +39,13 @@ fn a_full_queue_keeps_roots_and_errors_and_the_newest() {
     let (receiver, go, observing) = blocked(Limits { queue_spans: 10, ..quick() }, "overfull");
     for number in 0..5 {
         end(&observing, root(&format!("root {number}")));
-        end(&observing, Span { status: Status::error("timeout", "too slow"), ..child(&format!("error {number}")) });
+        end(
+            &observing,
+            Span {
+                status: Status::error("timeout", "too slow"),
+                ..child(&format!("error {number}"))
+            },
+        );
         end_many(&observing, 2);
     }
     let held = health(&observing);
@@ -50,7 +57,9 @@ fn a_full_queue_keeps_roots_and_errors_and_the_newest() {
     let error = observing.flush_blocking(Duration::from_secs(5)).unwrap_err();
     assert_eq!(error.report().destinations[0].lost, 11);
     let mut expected = vec!["first".to_owned()];
-    expected.extend((0..5).flat_map(|number| [format!("root {number}"), format!("error {number}")]).skip(1));
+    expected.extend(
+        (0..5).flat_map(|number| [format!("root {number}"), format!("error {number}")]).skip(1),
+    );
     expected.push("root 5".to_owned());
     assert_eq!(receiver.accepted(), expected);
     drop(observing);
@@ -65,7 +74,10 @@ fn a_full_queue_keeps_roots_and_errors_and_the_newest() {
 fn the_queue_is_bounded_by_bytes_too() {
     let (receiver, go, observing) = blocked(Limits { queue_bytes: 100_000, ..quick() }, "heavy");
     for number in 0..10 {
-        end(&observing, Span { input: Some("x".repeat(30_000).into()), ..child(&number.to_string()) });
+        end(
+            &observing,
+            Span { input: Some("x".repeat(30_000).into()), ..child(&number.to_string()) },
+        );
     }
     // Heavier than the whole queue: it waits alone.
     end(&observing, Span { input: Some("x".repeat(300_000).into()), ..child("giant") });
@@ -89,8 +101,11 @@ fn a_sample_keeps_whole_traces_and_is_not_a_loss() {
         // Ids whose lower half is spread evenly.
         let mut above = root("root");
         let spread = u128::from(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        above.trace_id = glassbox_trace::id::TraceId::from_bytes((1 << 64 | spread).to_be_bytes());
-        end(&observing, Span { name: "child".into(), parent_id: Some(above.span_id), ..root("child") });
+        above.trace_id = TraceId::from_bytes((1 << 64 | spread).to_be_bytes());
+        end(
+            &observing,
+            Span { name: "child".into(), parent_id: Some(above.span_id), ..root("child") },
+        );
         end(&observing, above);
     }
     observing.flush_blocking(Duration::from_secs(5)).unwrap();
@@ -107,7 +122,7 @@ fn the_hot_path_is_measured_if_asked() {
     let memory = Destination::memory();
     let observe = Observe::new().bus(&Bus::new()).destination(&memory).measure_hot_path(true);
     let observing = observe.start().unwrap();
-    let span = std::sync::Arc::new(root("a"));
+    let span = Arc::new(root("a"));
     observing.processor().on_start(&span);
     observing.processor().on_end(&span);
     let health = observing.health();
@@ -134,7 +149,7 @@ proptest! {
         });
         let limits = Limits { batch_spans, queue_spans, give_up_after: Duration::from_millis(30), ..quick() };
         let observing = observe(otlp(&receiver).limits(limits));
-        let processor = std::sync::Arc::clone(observing.processor());
+        let processor = Arc::clone(observing.processor());
         for burst in &bursts {
             end_many(&observing, *burst);
             health(&observing);

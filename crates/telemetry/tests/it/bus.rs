@@ -1,17 +1,16 @@
 //! From events on the bus to a tree of spans.
 
+use crate::spans::{child, root};
 use glassbox_events::bus::Bus;
 use glassbox_events::context::Context;
+use glassbox_events::event::{EventData, EventName, LlmAttempt};
 use glassbox_events::open_span::{Family, OpenSpan};
 use glassbox_events::scope::Scope;
 use glassbox_telemetry::destination::Destination;
 use glassbox_telemetry::observe::Observe;
 use glassbox_telemetry::tree::{render_timed_tree, render_tree};
-use glassbox_trace::span::{Attempt, Chain, Detail, Generation, Status};
+use glassbox_trace::span::{Attempt, Chain, Detail, Status};
 use std::sync::Arc;
-
-use crate::spans::{child, root};
-use glassbox_events::event::{EventData, LlmAttempt};
 use std::time::Duration;
 
 fn begin(above: &Context, family: Family, name: &str, detail: Detail) -> OpenSpan {
@@ -28,15 +27,23 @@ fn a_program_becomes_a_tree() {
     let agent = begin(scope.context(), Family::Module, "CoffeeShopAgent.forward", Detail::Span);
     let chain = Detail::Chain(Chain::default());
     let chain = begin(agent.context(), Family::Module, "ChainOfThought(CoffeeShop)", chain);
-    let call = begin(chain.context(), Family::Llm, "chat gpt-4o-mini", Detail::Generation(Box::default()));
+    let call =
+        begin(chain.context(), Family::Llm, "chat gpt-4o-mini", Detail::Generation(Box::default()));
     let mut attempt = child("attempt 1 (429)");
     let place = call.context().span().unwrap();
     (attempt.trace_id, attempt.parent_id) = (place.trace_id, Some(place.span_id));
     attempt.status = Status::error("429", "slow down");
-    attempt.detail = Detail::Attempt(Attempt { number: 1, http_status: Some(429), retry_after: None });
+    attempt.detail =
+        Detail::Attempt(Attempt { number: 1, http_status: Some(429), retry_after: None });
     let failed = Some(Arc::new(attempt));
     let (duration, http_status, retry_after) = (Duration::from_millis(1), Some(429), None);
-    call.context().emit(EventData::LlmAttempt(LlmAttempt { number: 1, duration, http_status, retry_after, failed }));
+    call.context().emit(EventData::LlmAttempt(LlmAttempt {
+        number: 1,
+        duration,
+        http_status,
+        retry_after,
+        failed,
+    }));
     call.end(Status::Ok, None);
     chain.end(Status::Ok, None);
     drop(begin(agent.context(), Family::Module, "Lookup.forward", Detail::Span));
@@ -55,8 +62,9 @@ fn a_program_becomes_a_tree() {
     memory.clear();
     assert!(memory.spans().is_empty());
     drop(observing);
-    assert!(!bus.wants(glassbox_events::event::EventName::ModuleStart), "it listens no longer");
-    begin(scope.context(), Family::Llm, "unheard", Detail::Generation(Box::new(Generation::default()))).end(Status::Ok, None);
+    assert!(!bus.wants(EventName::ModuleStart), "it listens no longer");
+    begin(scope.context(), Family::Llm, "unheard", Detail::Generation(Box::default()))
+        .end(Status::Ok, None);
     assert!(memory.spans().is_empty());
 }
 

@@ -7,7 +7,9 @@ use glassbox_telemetry::destination::{Destination, OtlpConfig};
 use glassbox_telemetry::health::DropReason;
 use glassbox_telemetry::limits::Limits;
 use glassbox_trace::payload::{Payload, Render};
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceResponse,
+};
 use prost::Message;
 use serde_json::Value;
 use std::net::TcpListener;
@@ -19,7 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(8);
 #[test]
 fn what_may_pass_is_tried_again() {
     for status in [408, 429, 500, 502, 503, 504] {
-        let receiver = Receiver::start(move |number, _| if number < 2 { status.into() } else { 200.into() });
+        let receiver =
+            Receiver::start(move |number, _| if number < 2 { status.into() } else { 200.into() });
         let observing = observe(otlp(&receiver));
         end_many(&observing, 3);
         assert_eq!(observing.flush_blocking(PATIENCE).unwrap().exported(), 3, "{status}");
@@ -37,7 +40,11 @@ fn what_does_not_pass_is_not() {
         let observing = observe(otlp(&receiver));
         end_many(&observing, 3);
         let error = observing.flush_blocking(PATIENCE).unwrap_err();
-        assert_eq!((error.report().destinations[0].lost, receiver.requests().len()), (3, 1), "{error}");
+        assert_eq!(
+            (error.report().destinations[0].lost, receiver.requests().len()),
+            (3, 1),
+            "{error}"
+        );
         assert_eq!(health(&observing).dropped.of(DropReason::Rejected), 3);
     }
 }
@@ -67,7 +74,11 @@ fn a_destination_that_comes_up_late_misses_nothing() {
 
     end_many(&observing, 10);
     let error = observing.flush_blocking(Duration::from_millis(300)).unwrap_err();
-    assert_eq!((error.report().destinations[0].pending, error.report().destinations[0].lost), (10, 0), "{error}");
+    assert_eq!(
+        (error.report().destinations[0].pending, error.report().destinations[0].lost),
+        (10, 0),
+        "{error}"
+    );
     assert!(error.to_string().starts_with("late: 10 spans not yet delivered ("), "{error}");
     assert!(error.to_string().to_lowercase().contains("connection refused"), "{error}");
 
@@ -119,20 +130,32 @@ fn wrong_credentials_are_told_once_and_not_repeated() {
             observing.flush_blocking(PATIENCE).unwrap_err();
         }
         let health = health(&observing);
-        assert_eq!((health.dropped.of(DropReason::Unauthorized), health.requests, health.retries), (3, 3, 0));
+        assert_eq!(
+            (health.dropped.of(DropReason::Unauthorized), health.requests, health.retries),
+            (3, 3, 0)
+        );
         drop(observing);
 
         let logged = logs::about(name);
         assert_eq!(logged.len(), 2, "the error, and the total at the end: {logged:?}");
         assert_eq!(logged[0].0, tracing::Level::ERROR);
-        assert!(logged[0].1.contains("no such key; check OTEL_EXPORTER_OTLP_HEADERS"), "{logged:?}");
-        assert!(logged[1].1.starts_with(&format!("{name} lost 3 of 3 spans (3 unauthorized)")), "{logged:?}");
+        assert!(
+            logged[0].1.contains("no such key; check OTEL_EXPORTER_OTLP_HEADERS"),
+            "{logged:?}"
+        );
+        assert!(
+            logged[1].1.starts_with(&format!("{name} lost 3 of 3 spans (3 unauthorized)")),
+            "{logged:?}"
+        );
     }
 }
 
 #[test]
 fn a_batch_that_is_too_large_is_halved() {
-    let receiver = Receiver::start(|_, request| if request.names().len() > 100 { 413.into() } else { 200.into() });
+    let receiver =
+        Receiver::start(
+            |_, request| if request.names().len() > 100 { 413.into() } else { 200.into() },
+        );
     let observing = observe(otlp(&receiver));
     end_many(&observing, 500);
     assert_eq!(observing.flush_blocking(PATIENCE).unwrap().exported(), 500);
@@ -142,7 +165,9 @@ fn a_batch_that_is_too_large_is_halved() {
 
 #[test]
 fn a_span_that_alone_is_too_large_is_lost_alone() {
-    let receiver = Receiver::start(|_, request| if request.names().contains(&"3".into()) { 413.into() } else { 200.into() });
+    let receiver = Receiver::start(|_, request| {
+        if request.names().contains(&"3".into()) { 413.into() } else { 200.into() }
+    });
     let observing = observe(otlp(&receiver));
     end_many(&observing, 8);
     let error = observing.flush_blocking(PATIENCE).unwrap_err();
@@ -153,7 +178,10 @@ fn a_span_that_alone_is_too_large_is_lost_alone() {
 #[test]
 fn one_malformed_span_costs_one_span() {
     let is_poisoned = |names: &[String]| names.iter().any(|name| name == "poison");
-    let receiver = Receiver::start(move |_, request| if is_poisoned(&request.names()) { 400.into() } else { 200.into() });
+    let receiver =
+        Receiver::start(
+            move |_, request| if is_poisoned(&request.names()) { 400.into() } else { 200.into() },
+        );
     let observing = observe(otlp(&receiver));
     for number in 0..500 {
         let name = if number == 321 { "poison".to_owned() } else { number.to_string() };
@@ -207,9 +235,12 @@ fn a_value_that_panics_costs_one_span() {
 fn spans_that_are_accepted_in_part_are_counted() {
     let partial = ExportTracePartialSuccess { rejected_spans: 2, error_message: "too old".into() };
     let protobuf = ExportTraceServiceResponse { partial_success: Some(partial) }.encode_to_vec();
-    let json = r#"{"partialSuccess":{"rejectedSpans":"2","errorMessage":"too old"}}"#.as_bytes().to_vec();
+    let json =
+        r#"{"partialSuccess":{"rejectedSpans":"2","errorMessage":"too old"}}"#.as_bytes().to_vec();
     for (kind, body) in [("application/x-protobuf", protobuf), ("application/json", json)] {
-        let receiver = Receiver::start(move |_, _| Reply::from(200).header("content-type", kind).body(body.clone()));
+        let receiver = Receiver::start(move |_, _| {
+            Reply::from(200).header("content-type", kind).body(body.clone())
+        });
         let observing = observe(otlp(&receiver));
         end_many(&observing, 5);
         let error = observing.flush_blocking(PATIENCE).unwrap_err();

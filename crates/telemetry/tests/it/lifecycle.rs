@@ -4,10 +4,14 @@ use crate::logs;
 use crate::receiver::{Receiver, Reply};
 use crate::spans::{end, end_many, health, observe, otlp, quick, root};
 use glassbox_events::bus::Bus;
+use glassbox_events::event::EventName;
 use glassbox_telemetry::destination::{Destination, OtlpConfig};
 use glassbox_telemetry::health::DropReason;
 use glassbox_telemetry::observe::Observe;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -34,9 +38,9 @@ async fn a_current_thread_runtime_will_do() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_multi_thread_runtime_will_do() {
     let receiver = Receiver::ok();
-    let observing = std::sync::Arc::new(observe(otlp(&receiver)));
+    let observing = Arc::new(observe(otlp(&receiver)));
     let tasks = (0..8).map(|_| {
-        let observing = std::sync::Arc::clone(&observing);
+        let observing = Arc::clone(&observing);
         tokio::spawn(async move {
             end_many(&observing, 100);
             observing.flush().await.unwrap();
@@ -46,7 +50,7 @@ async fn a_multi_thread_runtime_will_do() {
         task.await.unwrap();
     }
     assert_eq!(receiver.accepted().len(), 800);
-    let observing = std::sync::Arc::into_inner(observing).unwrap();
+    let observing = Arc::into_inner(observing).unwrap();
     observing.shutdown().await.unwrap();
 }
 
@@ -124,12 +128,12 @@ fn a_destination_that_hangs_does_not_hold_up_the_end() {
     assert!(logged[0].1.starts_with("hung lost 5 of 5 spans (5 shutdown)"), "{logged:?}");
 
     let observing = start("hung too");
-    let processor = std::sync::Arc::clone(observing.processor());
+    let processor = Arc::clone(observing.processor());
     end_many(&observing, 5);
-    let error = futures_block_on(observing.shutdown()).unwrap_err();
+    let error = block_on(observing.shutdown()).unwrap_err();
     assert!(error.to_string().starts_with("hung too: 5 spans lost"), "{error}");
     // What ends after the end is counted too.
-    processor.on_end(&std::sync::Arc::new(root("late")));
+    processor.on_end(&Arc::new(root("late")));
     let health = &processor.health().destinations[0];
     assert!(health.is_balanced());
     assert_eq!(health.dropped.of(DropReason::Shutdown), 6);
@@ -142,13 +146,19 @@ fn a_dead_destination_does_not_hurt_another() {
         .bus(&Bus::new())
         .destination(otlp(&dead).named("dead"))
         .destination(otlp(&alive).named("alive"))
-        .destination(Destination::otlp(OtlpConfig::new("http://127.0.0.1:1/")).unwrap().limits(quick()).named("nobody"))
+        .destination(
+            Destination::otlp(OtlpConfig::new("http://127.0.0.1:1/"))
+                .unwrap()
+                .limits(quick())
+                .named("nobody"),
+        )
         .flush_deadline(Duration::from_millis(300))
         .start()
         .unwrap();
     end_many(&observing, 100);
     let error = observing.flush_blocking(Duration::from_millis(500)).unwrap_err();
-    let flushed: Vec<_> = error.report().destinations.iter().map(|it| (&*it.name, it.exported, it.pending)).collect();
+    let flushed: Vec<_> =
+        error.report().destinations.iter().map(|it| (&*it.name, it.exported, it.pending)).collect();
     assert_eq!(flushed, [("dead", 0, 100), ("alive", 100, 0), ("nobody", 0, 100)]);
     assert_eq!(alive.accepted().len(), 100);
     assert!(observing.health().destinations.iter().all(|health| health.is_balanced()));
@@ -158,7 +168,7 @@ fn a_dead_destination_does_not_hurt_another() {
 fn without_destinations_nothing_is_observed() {
     let bus = Bus::new();
     let observing = Observe::new().bus(&bus).start().unwrap();
-    assert!(!bus.wants(glassbox_events::event::EventName::ModuleComplete));
+    assert!(!bus.wants(EventName::ModuleComplete));
     observing.flush_blocking(Duration::ZERO).unwrap();
     assert!(observing.destinations().is_empty());
 }
@@ -174,15 +184,14 @@ fn nothing_lost_is_nothing_told() {
 }
 
 /// Runs a future without any Tokio runtime.
-fn futures_block_on<T>(future: impl Future<Output = T>) -> T {
-    use std::task::{Context, Poll, Wake, Waker};
-    struct Unpark(std::thread::Thread);
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
     impl Wake for Unpark {
-        fn wake(self: std::sync::Arc<Self>) {
+        fn wake(self: Arc<Self>) {
             self.0.unpark();
         }
     }
-    let waker = Waker::from(std::sync::Arc::new(Unpark(std::thread::current())));
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let mut future = std::pin::pin!(future);
     loop {
         match future.as_mut().poll(&mut Context::from_waker(&waker)) {

@@ -79,7 +79,9 @@ pub(crate) struct Receiver {
 
 impl Receiver {
     /// Answers by the number of the request, from 0, and the request.
-    pub(crate) fn start(respond: impl Fn(usize, &Received) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(
+        respond: impl Fn(usize, &Received) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         Self::at(TcpListener::bind("127.0.0.1:0").unwrap(), respond)
     }
 
@@ -87,12 +89,19 @@ impl Receiver {
         Self::start(|_, _| 200.into())
     }
 
-    pub(crate) fn at(listener: TcpListener, respond: impl Fn(usize, &Received) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) fn at(
+        listener: TcpListener,
+        respond: impl Fn(usize, &Received) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let base = format!("http://{}", listener.local_addr().unwrap());
         let inner = Arc::new(Inner { respond: Box::new(respond), log: Mutex::default() });
-        let app = Router::new().fallback(receive).layer(DefaultBodyLimit::disable()).with_state(Arc::clone(&inner));
+        let app = Router::new()
+            .fallback(receive)
+            .layer(DefaultBodyLimit::disable())
+            .with_state(Arc::clone(&inner));
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 listener.set_nonblocking(true).unwrap();
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();

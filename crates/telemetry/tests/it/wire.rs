@@ -3,7 +3,9 @@
 use crate::receiver::{Received, Receiver};
 use crate::spans::{end, observe, quick, root};
 use glassbox_events::bus::Bus;
-use glassbox_telemetry::destination::{Compression, Destination, LangfuseConfig, OtlpConfig, Protocol};
+use glassbox_telemetry::destination::{
+    Compression, Destination, LangfuseConfig, OtlpConfig, Protocol,
+};
 use glassbox_telemetry::observe::Observe;
 use glassbox_trace::span::Span;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
@@ -35,7 +37,10 @@ fn send(receiver: &Receiver, destination: Destination, capture_content: bool) ->
 }
 
 fn langfuse(receiver: &Receiver) -> Destination {
-    let config = LangfuseConfig { base_url: receiver.base.clone(), ..LangfuseConfig::new("pk-lf-1", "sk-lf-2") };
+    let config = LangfuseConfig {
+        base_url: receiver.base.clone(),
+        ..LangfuseConfig::new("pk-lf-1", "sk-lf-2")
+    };
     Destination::langfuse(config).unwrap()
 }
 
@@ -43,7 +48,10 @@ fn langfuse(receiver: &Receiver) -> Destination {
 fn langfuse_gets_what_it_wants() {
     let receiver = Receiver::ok();
     let request = send(&receiver, langfuse(&receiver), true);
-    assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/api/public/otel/v1/traces"));
+    assert_eq!(
+        (request.method.as_str(), request.path.as_str()),
+        ("POST", "/api/public/otel/v1/traces")
+    );
     let headers = [
         ("authorization", "Basic cGstbGYtMTpzay1sZi0y"),
         ("content-type", "application/x-protobuf"),
@@ -89,7 +97,8 @@ fn others_get_protobuf_or_json_compressed_or_not() {
     for (protocol, compression, kind, coding) in cases {
         let receiver = Receiver::ok();
         let headers = vec![("x-api-key".to_owned(), "secret".to_owned().into())];
-        let config = OtlpConfig { headers, protocol, compression, ..OtlpConfig::new(receiver.traces_url()) };
+        let config =
+            OtlpConfig { headers, protocol, compression, ..OtlpConfig::new(receiver.traces_url()) };
         let request = send(&receiver, Destination::otlp(config).unwrap(), true);
         assert_eq!(request.path, "/v1/traces");
         assert_eq!(request.header("content-type"), kind);

@@ -199,8 +199,12 @@ fn redact_data_uris(text: &str) -> Option<String> {
         let end = data + text.bytes().skip(data).take_while(|byte| is_base64(*byte)).count();
         searched = end;
         let earliest = text.ceil_char_boundary(at.saturating_sub(MEDIA_TYPE_BYTES).max(copied));
-        let Some(start) = text[earliest..at].rfind("data:").map(|start| earliest + start) else { continue };
-        let Some(summary) = summary(&text[start + "data:".len()..at], &text[data..end]) else { continue };
+        let Some(start) = text[earliest..at].rfind("data:").map(|start| earliest + start) else {
+            continue;
+        };
+        let Some(summary) = summary(&text[start + "data:".len()..at], &text[data..end]) else {
+            continue;
+        };
         redacted.push_str(&text[copied..start]);
         redacted.push_str(&summary);
         copied = end;
@@ -263,7 +267,8 @@ mod tests {
 
     #[test]
     fn data_uris_become_type_size_and_hash() {
-        let picture = "see data:image/png;base64,aGVsbG8= and data:;base64,aGVsbG8, or data:x;base64,- end";
+        let picture =
+            "see data:image/png;base64,aGVsbG8= and data:;base64,aGVsbG8, or data:x;base64,- end";
         assert_eq!(
             text(picture, 1000),
             "see [image/png, 5 bytes, sha256 2cf24dba5fb0a30e…] and [text/plain, 5 bytes, sha256 2cf24dba5fb0a30e…], \

@@ -84,7 +84,10 @@ enum Input<'a> {
 }
 
 /// Returns what to write for messages and, if there are any, the tools.
-pub(super) fn input<'a>(messages: &'a [Message], tools: &'a [ToolDefinition]) -> impl Serialize + use<'a> {
+pub(super) fn input<'a>(
+    messages: &'a [Message],
+    tools: &'a [ToolDefinition],
+) -> impl Serialize + use<'a> {
     let messages: Vec<_> = messages.iter().flat_map(chat_messages).collect();
     if tools.is_empty() {
         return Input::Messages(messages);
@@ -123,7 +126,8 @@ fn chat_messages(message: &Message) -> impl Iterator<Item = ChatMessage<'_>> {
         Part::ToolResult(result) => Some(tool_message(result)),
         _ => None,
     });
-    let only_results = !message.parts.is_empty() && message.parts.iter().all(|part| matches!(part, Part::ToolResult(_)));
+    let only_results = !message.parts.is_empty()
+        && message.parts.iter().all(|part| matches!(part, Part::ToolResult(_)));
     results.chain((!only_results).then(|| chat_message(message)))
 }
 
@@ -161,7 +165,9 @@ fn chat_message(message: &Message) -> ChatMessage<'_> {
     let content = match texts.len() {
         0 => None,
         1 => texts.pop().map(Content::Text),
-        _ => Some(Content::Parts(texts.into_iter().map(|text| ContentPart::Text { text }).collect())),
+        _ => {
+            Some(Content::Parts(texts.into_iter().map(|text| ContentPart::Text { text }).collect()))
+        }
     };
     ChatMessage {
         role: message.role.as_str().into(),
@@ -173,8 +179,10 @@ fn chat_message(message: &Message) -> ChatMessage<'_> {
 }
 
 fn chat_call(call: &ToolCall) -> Typed<ChatCall<'_>> {
-    let function =
-        ChatCallFunction { name: call.name.as_ref().into(), arguments: call.arguments.to_string().into() };
+    let function = ChatCallFunction {
+        name: call.name.as_ref().into(),
+        arguments: call.arguments.to_string().into(),
+    };
     Typed::Function(ChatCall { id: call.id.as_ref().into(), function })
 }
 
@@ -192,12 +200,17 @@ fn message(chat: ChatMessage<'_>) -> Option<Message> {
     let texts: Vec<Cow<'_, str>> = match chat.content {
         None => Vec::new(),
         Some(Content::Text(text)) => vec![text],
-        Some(Content::Parts(parts)) => parts.into_iter().map(|ContentPart::Text { text }| text).collect(),
+        Some(Content::Parts(parts)) => {
+            parts.into_iter().map(|ContentPart::Text { text }| text).collect()
+        }
     };
     if let (Role::Tool, Some(id)) = (role, chat.tool_call_id) {
         let text = texts.concat();
         let result = structured(&text).unwrap_or(Value::String(text));
-        return Some(Message { role, parts: vec![Part::ToolResult(ToolResult { id: id.into(), result })] });
+        return Some(Message {
+            role,
+            parts: vec![Part::ToolResult(ToolResult { id: id.into(), result })],
+        });
     }
     let call = |Typed::Function(ChatCall { id, function }): Typed<ChatCall<'_>>| {
         let arguments = serde_json::from_str(&function.arguments)
@@ -232,8 +245,13 @@ mod tests {
 
     #[test]
     fn each_tool_result_is_a_message() {
-        let result = |id: &str| Part::ToolResult(ToolResult { id: id.into(), result: serde_json::json!({"ok": true}) });
-        let message = Message { role: Role::User, parts: vec![result("a"), Part::Text("so?".into()), result("b")] };
+        let result = |id: &str| {
+            Part::ToolResult(ToolResult { id: id.into(), result: serde_json::json!({"ok": true}) })
+        };
+        let message = Message {
+            role: Role::User,
+            parts: vec![result("a"), Part::Text("so?".into()), result("b")],
+        };
         let json = serde_json::to_string(&input(&[message], &[])).unwrap();
         let (read, _) = read_input(&json).unwrap();
         assert_eq!(read[0].parts, [result("a")]);

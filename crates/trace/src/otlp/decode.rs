@@ -89,13 +89,17 @@ impl Rejected {
 #[non_exhaustive]
 pub enum RejectedReason {
     /// The trace id has not 16 bytes, or all are zero.
-    #[error("the trace id is not 16 bytes, at least one not zero; in JSON send it as 32 hex digits")]
+    #[error(
+        "the trace id is not 16 bytes, at least one not zero; in JSON send it as 32 hex digits"
+    )]
     TraceId,
     /// The span id has not 8 bytes, or all are zero.
     #[error("the span id is not 8 bytes, at least one not zero; in JSON send it as 16 hex digits")]
     SpanId,
     /// The parent's id is there and has not 8 bytes.
-    #[error("the parent's span id is not 8 bytes; leave it out for a root, in JSON send it as 16 hex digits")]
+    #[error(
+        "the parent's span id is not 8 bytes; leave it out for a root, in JSON send it as 16 hex digits"
+    )]
     ParentId,
     /// It has more attributes or events than allowed.
     #[error("more than {limit} {what} on one span; send fewer")]
@@ -123,7 +127,9 @@ pub enum RejectedReason {
 #[non_exhaustive]
 pub enum DecodeError {
     /// It is no OTLP export request in protobuf.
-    #[error("expected an OTLP trace export request in protobuf: {0}; if it is JSON, send content-type application/json")]
+    #[error(
+        "expected an OTLP trace export request in protobuf: {0}; if it is JSON, send content-type application/json"
+    )]
     Protobuf(String),
     /// It is no OTLP export request in JSON.
     #[error(
@@ -197,7 +203,8 @@ impl<'a> Decoder<'a> {
 
     fn accept(&mut self, wire: WireSpan) -> Result<(), (Arc<str>, RejectedReason)> {
         let name: Arc<str> = cap::received(wire.name.clone(), self.limits.value_bytes).into();
-        let mut span = span::span(wire, &self.resource, self.limits).map_err(|reason| (name, reason))?;
+        let mut span =
+            span::span(wire, &self.resource, self.limits).map_err(|reason| (name, reason))?;
         if span.trace == self.trace {
             span.trace = Arc::clone(&self.trace);
         } else {

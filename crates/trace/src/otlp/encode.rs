@@ -1,6 +1,8 @@
 //! Spans to OTLP: what both profiles share.
 
-use super::field::{ENVIRONMENT, ERROR_TYPE, RELEASE, SESSION_ID, TAGS, TRACE_NAME, USER_ID, VERSION};
+use super::field::{
+    ENVIRONMENT, ERROR_TYPE, RELEASE, SESSION_ID, TAGS, TRACE_NAME, USER_ID, VERSION,
+};
 use super::writer::{Writer, key_value};
 use super::{Encoding, Profile, Resource, SCOPE_NAME, cap};
 use crate::span::{Detail, Span, SpanError, Status};
@@ -11,7 +13,9 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::resource::v1::Resource as WireResource;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span as WireSpan, Status as WireStatus};
+use opentelemetry_proto::tonic::trace::v1::{
+    ResourceSpans, ScopeSpans, Span as WireSpan, Status as WireStatus,
+};
 use std::sync::Arc;
 
 mod detail;
@@ -19,7 +23,11 @@ mod langfuse;
 mod open_telemetry;
 
 /// Encodes spans as one request of one resource and one scope.
-pub(super) fn request(spans: &[Span], resource: &Resource, encoding: &Encoding) -> ExportTraceServiceRequest {
+pub(super) fn request(
+    spans: &[Span],
+    resource: &Resource,
+    encoding: &Encoding,
+) -> ExportTraceServiceRequest {
     let scope = InstrumentationScope {
         name: SCOPE_NAME.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -87,7 +95,9 @@ fn wire_span(span: &Span, resource: &Resource, encoding: &Encoding) -> WireSpan 
     let events = match encoding.profile {
         // Langfuse drops events; it gets the notes as metadata.
         Profile::Langfuse => Vec::new(),
-        Profile::OpenTelemetry => span.notes.iter().map(|note| open_telemetry::event(note, encoding)).collect(),
+        Profile::OpenTelemetry => {
+            span.notes.iter().map(|note| open_telemetry::event(note, encoding)).collect()
+        }
     };
     WireSpan {
         trace_id: span.trace_id.to_bytes().into(),
@@ -123,7 +133,10 @@ fn trace_attributes(span: &Span, resource: &Resource, out: &mut Writer<'_>) {
     out.optional_text(&VERSION, trace.version.as_ref());
     match out.encoding.profile {
         Profile::Langfuse => {
-            out.optional_text(&ENVIRONMENT, environment.and_then(|name| langfuse::environment(name)).as_ref());
+            out.optional_text(
+                &ENVIRONMENT,
+                environment.and_then(|name| langfuse::environment(name)).as_ref(),
+            );
             out.optional_text(&TRACE_NAME, trace.name.as_deref().map(langfuse::short));
             out.optional_text(&SESSION_ID, trace.session_id.as_deref().map(langfuse::short));
             out.optional_text(&USER_ID, trace.user_id.as_deref().map(langfuse::short));

@@ -45,48 +45,61 @@ impl Field {
 
 // What all spans of a trace share.
 pub(super) const TRACE_NAME: Field = Field::new(glassbox::TRACE_NAME, langfuse::TRACE_NAME);
-pub(super) const SESSION_ID: Field = Field::only(general::SESSION_ID).or(&[gen_ai::CONVERSATION_ID]);
+pub(super) const SESSION_ID: Field =
+    Field::only(general::SESSION_ID).or(&[gen_ai::CONVERSATION_ID]);
 pub(super) const USER_ID: Field = Field::only(general::USER_ID);
 pub(super) const TAGS: Field = Field::new(openinference::TAGS, langfuse::TRACE_TAGS);
-pub(super) const ENVIRONMENT: Field = Field::new(general::DEPLOYMENT_ENVIRONMENT, langfuse::ENVIRONMENT)
-    .or(&[general::DEPLOYMENT_ENVIRONMENT_OLD]);
+pub(super) const ENVIRONMENT: Field =
+    Field::new(general::DEPLOYMENT_ENVIRONMENT, langfuse::ENVIRONMENT)
+        .or(&[general::DEPLOYMENT_ENVIRONMENT_OLD]);
 pub(super) const RELEASE: Field = Field::new(glassbox::RELEASE, langfuse::RELEASE);
 pub(super) const VERSION: Field = Field::new(glassbox::VERSION, langfuse::VERSION);
 
 // What any span may have.
-pub(super) const INPUT: Field =
-    Field::new(openinference::INPUT_VALUE, langfuse::OBSERVATION_INPUT).or(&[gen_ai::INPUT_MESSAGES]);
+pub(super) const INPUT: Field = Field::new(openinference::INPUT_VALUE, langfuse::OBSERVATION_INPUT)
+    .or(&[gen_ai::INPUT_MESSAGES]);
 pub(super) const INPUT_MIME_TYPE: Field = Field::only(openinference::INPUT_MIME_TYPE);
 pub(super) const OUTPUT: Field =
-    Field::new(openinference::OUTPUT_VALUE, langfuse::OBSERVATION_OUTPUT).or(&[gen_ai::OUTPUT_MESSAGES]);
+    Field::new(openinference::OUTPUT_VALUE, langfuse::OBSERVATION_OUTPUT)
+        .or(&[gen_ai::OUTPUT_MESSAGES]);
 pub(super) const OUTPUT_MIME_TYPE: Field = Field::only(openinference::OUTPUT_MIME_TYPE);
 pub(super) const ERROR_TYPE: Field = Field::only(general::ERROR_TYPE);
 pub(super) const STATUS_MESSAGE: Field = Field::only(langfuse::OBSERVATION_STATUS_MESSAGE);
 pub(super) const LEVEL: Field = Field::only(langfuse::OBSERVATION_LEVEL);
 pub(super) const NOTES: Field = Field::only(metadata::NOTES);
-pub(super) const NOTE_MESSAGE: Field = Field::only(glassbox::NOTE_MESSAGE).or(&[general::EXCEPTION_MESSAGE]);
+pub(super) const NOTE_MESSAGE: Field =
+    Field::only(glassbox::NOTE_MESSAGE).or(&[general::EXCEPTION_MESSAGE]);
 
 // Model calls.
-pub(super) const PROVIDER: Field = Field::new(gen_ai::PROVIDER_NAME, metadata::PROVIDER).or(&[gen_ai::SYSTEM]);
+pub(super) const PROVIDER: Field =
+    Field::new(gen_ai::PROVIDER_NAME, metadata::PROVIDER).or(&[gen_ai::SYSTEM]);
 pub(super) const LANGFUSE_MODEL: Field = Field::only(langfuse::OBSERVATION_MODEL_NAME);
 pub(super) const REQUEST_MODEL: Field = Field::new(gen_ai::REQUEST_MODEL, metadata::REQUEST_MODEL);
 pub(super) const RESPONSE_MODEL: Field = Field::only(gen_ai::RESPONSE_MODEL);
 pub(super) const RESPONSE_ID: Field = Field::new(gen_ai::RESPONSE_ID, metadata::RESPONSE_ID);
-pub(super) const FINISH_REASONS: Field = Field::new(gen_ai::RESPONSE_FINISH_REASONS, metadata::FINISH_REASONS);
+pub(super) const FINISH_REASONS: Field =
+    Field::new(gen_ai::RESPONSE_FINISH_REASONS, metadata::FINISH_REASONS);
 pub(super) const OUTPUT_TYPE: Field = Field::new(gen_ai::OUTPUT_TYPE, metadata::OUTPUT_TYPE);
-pub(super) const SERVER_ADDRESS: Field = Field::new(general::SERVER_ADDRESS, metadata::SERVER_ADDRESS);
+pub(super) const SERVER_ADDRESS: Field =
+    Field::new(general::SERVER_ADDRESS, metadata::SERVER_ADDRESS);
 pub(super) const SERVER_PORT: Field = Field::new(general::SERVER_PORT, metadata::SERVER_PORT);
-pub(super) const PROMPT_NAME: Field = Field::new(gen_ai::PROMPT_NAME, langfuse::OBSERVATION_PROMPT_NAME);
-pub(super) const PROMPT_VERSION: Field = Field::new(gen_ai::PROMPT_VERSION, langfuse::OBSERVATION_PROMPT_VERSION);
+pub(super) const PROMPT_NAME: Field =
+    Field::new(gen_ai::PROMPT_NAME, langfuse::OBSERVATION_PROMPT_NAME);
+pub(super) const PROMPT_VERSION: Field =
+    Field::new(gen_ai::PROMPT_VERSION, langfuse::OBSERVATION_PROMPT_VERSION);
 pub(super) const ATTEMPTS: Field = Field::new(glassbox::LM_ATTEMPTS, metadata::ATTEMPTS);
-pub(super) const LIMITER_WAIT: Field = Field::new(glassbox::LM_LIMITER_WAIT, metadata::LIMITER_WAIT);
-pub(super) const BACKOFF_WAIT: Field = Field::new(glassbox::LM_BACKOFF_WAIT, metadata::BACKOFF_WAIT);
-pub(super) const RETRY_AFTER_WAIT: Field = Field::new(glassbox::LM_RETRY_AFTER_WAIT, metadata::RETRY_AFTER_WAIT);
+pub(super) const LIMITER_WAIT: Field =
+    Field::new(glassbox::LM_LIMITER_WAIT, metadata::LIMITER_WAIT);
+pub(super) const BACKOFF_WAIT: Field =
+    Field::new(glassbox::LM_BACKOFF_WAIT, metadata::BACKOFF_WAIT);
+pub(super) const RETRY_AFTER_WAIT: Field =
+    Field::new(glassbox::LM_RETRY_AFTER_WAIT, metadata::RETRY_AFTER_WAIT);
 pub(super) const CACHE_HIT: Field = Field::new(glassbox::LM_CACHE_HIT, metadata::CACHE_HIT);
 pub(super) const FIRST_CHUNK: Field = Field::only(langfuse::OBSERVATION_COMPLETION_START_TIME);
 pub(super) const TIME_TO_FIRST_CHUNK: Field = Field::only(gen_ai::RESPONSE_TIME_TO_FIRST_CHUNK);
 pub(super) const MESSAGES: Field = Field::new(gen_ai::INPUT_MESSAGES, langfuse::OBSERVATION_INPUT);
-pub(super) const OUTPUT_MESSAGE: Field = Field::new(gen_ai::OUTPUT_MESSAGES, langfuse::OBSERVATION_OUTPUT);
+pub(super) const OUTPUT_MESSAGE: Field =
+    Field::new(gen_ai::OUTPUT_MESSAGES, langfuse::OBSERVATION_OUTPUT);
 pub(super) const TOOLS: Field = Field::only(gen_ai::TOOL_DEFINITIONS);
 
 // Parameters of model calls; Langfuse has them in one JSON object.
@@ -123,17 +136,20 @@ pub(super) const COST_REASONING: Field = Field::only(openinference::COST_REASONI
 // The other kinds of spans.
 pub(super) const ATTEMPT: Field = Field::only(metadata::ATTEMPT);
 pub(super) const RESEND_COUNT: Field = Field::only(general::HTTP_REQUEST_RESEND_COUNT);
-pub(super) const HTTP_STATUS: Field = Field::new(general::HTTP_RESPONSE_STATUS_CODE, metadata::HTTP_STATUS);
+pub(super) const HTTP_STATUS: Field =
+    Field::new(general::HTTP_RESPONSE_STATUS_CODE, metadata::HTTP_STATUS);
 pub(super) const RETRY_AFTER: Field = Field::new(glassbox::LM_RETRY_AFTER, metadata::RETRY_AFTER);
 pub(super) const SIGNATURE: Field = Field::new(glassbox::SIGNATURE, metadata::SIGNATURE);
 pub(super) const AGENT_NAME: Field = Field::new(gen_ai::AGENT_NAME, metadata::AGENT);
 pub(super) const TOOL_NAME: Field = Field::new(gen_ai::TOOL_NAME, metadata::TOOL);
 pub(super) const TOOL_CALL_ID: Field = Field::new(gen_ai::TOOL_CALL_ID, metadata::TOOL_CALL_ID);
-pub(super) const TOOL_DESCRIPTION: Field = Field::new(gen_ai::TOOL_DESCRIPTION, metadata::TOOL_DESCRIPTION);
+pub(super) const TOOL_DESCRIPTION: Field =
+    Field::new(gen_ai::TOOL_DESCRIPTION, metadata::TOOL_DESCRIPTION);
 pub(super) const SOURCE: Field = Field::new(gen_ai::DATA_SOURCE_ID, metadata::SOURCE);
 pub(super) const TOP_K: Field =
     Field::new(gen_ai::REQUEST_TOP_K, metadata::TOP_K).or(&[gen_ai::RETRIEVAL_TOP_K]);
-pub(super) const DIMENSIONS: Field = Field::new(gen_ai::EMBEDDINGS_DIMENSION_COUNT, metadata::DIMENSIONS);
+pub(super) const DIMENSIONS: Field =
+    Field::new(gen_ai::EMBEDDINGS_DIMENSION_COUNT, metadata::DIMENSIONS);
 pub(super) const EVALUATION: Field = Field::new(gen_ai::EVALUATION_NAME, metadata::EVALUATION);
 pub(super) const SCORE: Field = Field::new(gen_ai::EVALUATION_SCORE_VALUE, metadata::SCORE);
 pub(super) const LABEL: Field = Field::new(gen_ai::EVALUATION_SCORE_LABEL, metadata::LABEL);
@@ -197,7 +213,11 @@ impl Shape {
 pub(super) const SHAPES: &[(&str, &[(&str, Shape)])] = &[
     (
         glassbox::KIND,
-        &[("span", Shape::Kind(Kind::Span)), ("event", Shape::Kind(Kind::Event)), ("attempt", Shape::Attempt)],
+        &[
+            ("span", Shape::Kind(Kind::Span)),
+            ("event", Shape::Kind(Kind::Event)),
+            ("attempt", Shape::Attempt),
+        ],
     ),
     (
         langfuse::OBSERVATION_TYPE,

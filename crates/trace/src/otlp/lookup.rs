@@ -11,10 +11,14 @@ use serde_json::Value;
 /// Returns an attribute of a span as the OpenTelemetry profile has it; see [`super::attribute`].
 pub(super) fn attribute(span: &Span, key: &str) -> Option<Value> {
     match (key, &span.detail) {
-        (gen_ai::USAGE_TOTAL_TOKENS, Detail::Generation(generation)) if !generation.usage.is_unknown() => {
+        (gen_ai::USAGE_TOTAL_TOKENS, Detail::Generation(generation))
+            if !generation.usage.is_unknown() =>
+        {
             return Some(generation.usage.total().into());
         }
-        (gen_ai::USAGE_COST, Detail::Generation(generation)) => return Some(generation.cost.total()?.to_f64()?.into()),
+        (gen_ai::USAGE_COST, Detail::Generation(generation)) => {
+            return Some(generation.cost.total()?.to_f64()?.into());
+        }
         _ => (),
     }
     // Rendering content is what costs, so it is done only for a key that is not found without it.
@@ -24,7 +28,16 @@ pub(super) fn attribute(span: &Span, key: &str) -> Option<Value> {
 fn encoded(span: &Span, key: &str, capture_content: bool) -> Option<Value> {
     let encoding = Encoding { capture_content, ..Encoding::new(Profile::OpenTelemetry) };
     let request = encode::request(std::slice::from_ref(span), &Resource::default(), &encoding);
-    let span = request.resource_spans.into_iter().next()?.scope_spans.into_iter().next()?.spans.into_iter().next()?;
+    let span = request
+        .resource_spans
+        .into_iter()
+        .next()?
+        .scope_spans
+        .into_iter()
+        .next()?
+        .spans
+        .into_iter()
+        .next()?;
     let attribute = span.attributes.into_iter().find(|attribute| attribute.key == key)?;
     json(attribute.value?)
 }
@@ -64,10 +77,16 @@ mod tests {
             input: None,
             output: None,
             notes: Vec::new(),
-            detail: Detail::Generation(Box::new(Generation { request_model: "m".into(), usage, ..Generation::default() })),
+            detail: Detail::Generation(Box::new(Generation {
+                request_model: "m".into(),
+                usage,
+                ..Generation::default()
+            })),
             attributes: Vec::new(),
         };
-        let check = |key: &str, expected: Option<Value>| assert_eq!(attribute(&span, key), expected, "{key}");
+        let check = |key: &str, expected: Option<Value>| {
+            assert_eq!(attribute(&span, key), expected, "{key}")
+        };
         check("gen_ai.usage.total_tokens", Some(15.into()));
         check("gen_ai.usage.input_tokens", Some(10.into()));
         check("gen_ai.request.model", Some("m".into()));

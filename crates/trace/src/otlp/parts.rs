@@ -121,9 +121,11 @@ fn message(wire: WireMessage<'_>) -> Option<Message> {
     let parts = wire.parts.into_iter().map(|part| match part {
         WirePart::Text { content } => Part::Text(content.into()),
         WirePart::Reasoning { content } => Part::Reasoning(content.into()),
-        WirePart::ToolCall { id, name, arguments } => {
-            Part::ToolCall(ToolCall { id: id.into(), name: name.into(), arguments: arguments.into_owned() })
-        }
+        WirePart::ToolCall { id, name, arguments } => Part::ToolCall(ToolCall {
+            id: id.into(),
+            name: name.into(),
+            arguments: arguments.into_owned(),
+        }),
         WirePart::ToolCallResponse { id, response } => {
             Part::ToolResult(ToolResult { id: id.into(), result: response.into_owned() })
         }

@@ -29,7 +29,11 @@ impl<'a> Writer<'a> {
         self.push(field, Any::StringValue(text));
     }
 
-    pub(super) fn optional_text(&mut self, field: &Field, text: Option<&(impl AsRef<str> + ?Sized)>) {
+    pub(super) fn optional_text(
+        &mut self,
+        field: &Field,
+        text: Option<&(impl AsRef<str> + ?Sized)>,
+    ) {
         if let Some(text) = text {
             self.text(field, text.as_ref());
         }
@@ -93,7 +97,9 @@ impl<'a> Writer<'a> {
     pub(super) fn texts<T: AsRef<str>>(&mut self, field: &Field, texts: &[T]) {
         if !texts.is_empty() {
             let limit = self.encoding.payload_limit;
-            let texts = texts.iter().map(|text| Any::StringValue(cap::text(text.as_ref(), limit).into_owned()));
+            let texts = texts
+                .iter()
+                .map(|text| Any::StringValue(cap::text(text.as_ref(), limit).into_owned()));
             self.push(field, array(texts.collect()));
         }
     }
@@ -145,15 +151,24 @@ impl<'a> Writer<'a> {
                 (None, Some(negative)) => Any::IntValue(negative),
                 (None, None) => Any::DoubleValue(number.as_f64().unwrap_or_default()),
             },
-            Value::String(text) => Any::StringValue(cap::text(text, self.encoding.payload_limit).into_owned()),
-            Value::Array(items) if is_plain(items) => array(items.iter().filter_map(|item| self.any(item)).collect()),
-            Value::Array(_) | Value::Object(_) => Any::StringValue(cap::json(value, self.encoding.payload_limit)),
+            Value::String(text) => {
+                Any::StringValue(cap::text(text, self.encoding.payload_limit).into_owned())
+            }
+            Value::Array(items) if is_plain(items) => {
+                array(items.iter().filter_map(|item| self.any(item)).collect())
+            }
+            Value::Array(_) | Value::Object(_) => {
+                Any::StringValue(cap::json(value, self.encoding.payload_limit))
+            }
         })
     }
 
     fn push(&mut self, field: &Field, value: Any) {
         let key = field.key(self.encoding.profile);
-        debug_assert!(self.attributes.iter().all(|taken| taken.key != key), "{key} is written twice");
+        debug_assert!(
+            self.attributes.iter().all(|taken| taken.key != key),
+            "{key} is written twice"
+        );
         self.attributes.push(key_value(key.to_owned(), value));
     }
 }
@@ -174,5 +189,9 @@ fn array(values: Vec<Any>) -> Any {
 /// Tells whether an array is one that attributes may have: of one scalar type, and not empty.
 fn is_plain(items: &[Value]) -> bool {
     let all = |of: fn(&Value) -> bool| items.iter().all(of);
-    !items.is_empty() && (all(Value::is_string) || all(Value::is_boolean) || all(Value::is_i64) || all(Value::is_f64))
+    !items.is_empty()
+        && (all(Value::is_string)
+            || all(Value::is_boolean)
+            || all(Value::is_i64)
+            || all(Value::is_f64))
 }

@@ -29,7 +29,8 @@ fn wire_span(span: &Span, resource: &Resource, encoding: &Encoding) -> Value {
 
 fn wire_attributes(span: &Value) -> Map<String, Value> {
     let attributes = span["attributes"].as_array().unwrap();
-    let plain = attributes.iter().map(|attribute| (text(&attribute["key"]), plain(&attribute["value"])));
+    let plain =
+        attributes.iter().map(|attribute| (text(&attribute["key"]), plain(&attribute["value"])));
     let all: Map<String, Value> = plain.collect();
     assert_eq!(all.len(), attributes.len(), "a key is there twice: {attributes:#?}");
     all
@@ -50,6 +51,9 @@ fn text(value: &Value) -> String {
 
 /// The JSON that an attribute holds as text.
 fn json(attributes: &Map<String, Value>, key: &str) -> Value {
-    let text = attributes.get(key).and_then(Value::as_str).unwrap_or_else(|| panic!("no text {key} in {attributes:#?}"));
+    let text = attributes
+        .get(key)
+        .and_then(Value::as_str)
+        .unwrap_or_else(|| panic!("no text {key} in {attributes:#?}"));
     serde_json::from_str(text).unwrap()
 }

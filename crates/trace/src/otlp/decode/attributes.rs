@@ -6,7 +6,7 @@ use crate::vocabulary::{general, langfuse};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -133,7 +133,9 @@ impl Attributes {
 
     /// Takes all that has a key with this prefix, in order, without the prefix.
     pub(super) fn prefixed(&mut self, prefix: &str) -> Vec<(Arc<str>, Value)> {
-        let has_prefix = |key: &String, _: &mut (usize, Any)| key.len() > prefix.len() && key.starts_with(prefix);
+        let has_prefix = |key: &String, _: &mut (usize, Any)| {
+            key.len() > prefix.len() && key.starts_with(prefix)
+        };
         let taken = self.left.extract_if(has_prefix).collect();
         let taken = in_order(taken);
         taken.map(|(key, value)| (Arc::from(&key[prefix.len()..]), json(value))).collect()
@@ -141,7 +143,8 @@ impl Attributes {
 
     /// Returns what nobody took, in order; what stood in Langfuse's metadata without that.
     pub(super) fn rest(self) -> Vec<(Arc<str>, Value)> {
-        let key = |key: String| key.strip_prefix(langfuse::OBSERVATION_METADATA).unwrap_or(&key).into();
+        let key =
+            |key: String| key.strip_prefix(langfuse::OBSERVATION_METADATA).unwrap_or(&key).into();
         let rest = in_order(self.left.into_iter().collect());
         rest.map(|(name, value)| (key(name), json(value))).chain(self.remains).collect()
     }
@@ -170,17 +173,29 @@ fn in_order(mut attributes: Vec<(String, (usize, Any))>) -> impl Iterator<Item =
     attributes.into_iter().map(|(key, (_, value))| (key, value))
 }
 
+/// Cuts the texts in a value.
 fn capped(value: Any, limit: usize) -> Any {
+    let inner = |value: AnyValue| AnyValue { value: value.value.map(|value| capped(value, limit)) };
     match value {
         Any::StringValue(text) => Any::StringValue(cap::received(text, limit)),
-        Any::BytesValue(bytes) if bytes.len() > limit => Any::StringValue(format!("[{} bytes]", bytes.len())),
+        Any::BytesValue(bytes) if bytes.len() > limit => {
+            Any::StringValue(format!("[{} bytes]", bytes.len()))
+        }
+        Any::ArrayValue(array) => {
+            Any::ArrayValue(ArrayValue { values: array.values.into_iter().map(inner).collect() })
+        }
+        Any::KvlistValue(list) => {
+            let field = |field: KeyValue| KeyValue { value: field.value.map(inner), ..field };
+            Any::KvlistValue(KeyValueList { values: list.values.into_iter().map(field).collect() })
+        }
         other => other,
     }
 }
 
 /// A JSON value of OTLP's. The depth of what is received is limited by who parsed it.
 fn json(value: Any) -> Value {
-    let inner = |value: Option<AnyValue>| value.and_then(|value| value.value).map_or(Value::Null, json);
+    let inner =
+        |value: Option<AnyValue>| value.and_then(|value| value.value).map_or(Value::Null, json);
     match value {
         Any::StringValue(text) => Value::String(text),
         Any::BoolValue(flag) => Value::Bool(flag),

@@ -4,17 +4,18 @@ use super::attributes::Attributes;
 use super::usage;
 use crate::message::Message;
 use crate::otlp::field::{
-    AGENT_NAME, ATTEMPT, ATTEMPTS, BACKOFF_WAIT, CACHE_HIT, DIMENSIONS, EVALUATION, FINISH_REASONS, FIRST_CHUNK, Field,
-    GUARDRAIL, HTTP_STATUS, LABEL, LANGFUSE_MODEL, LIMITER_WAIT, MAX_TOKENS, MESSAGES, OUTPUT_MESSAGE, OUTPUT_TYPE,
-    PARAMETERS, PASSED, PROMPT_NAME, PROMPT_VERSION, PROVIDER, REASONING_EFFORT, REQUEST_MODEL, RESEND_COUNT,
-    RESPONSE_ID, RESPONSE_MODEL, RETRY_AFTER, RETRY_AFTER_WAIT, SCORE, SEED, SERVER_ADDRESS, SERVER_PORT, SERVICE_TIER,
-    SHAPES, SIGNATURE, SOURCE, STOP_SEQUENCES, STREAM, Shape, TEMPERATURE, TIME_TO_FIRST_CHUNK, TOOL_CALL_ID,
-    TOOL_DESCRIPTION, TOOL_NAME, TOOLS, TOP_K, TOP_P,
+    AGENT_NAME, ATTEMPT, ATTEMPTS, BACKOFF_WAIT, CACHE_HIT, DIMENSIONS, EVALUATION, FINISH_REASONS,
+    FIRST_CHUNK, Field, GUARDRAIL, HTTP_STATUS, LABEL, LANGFUSE_MODEL, LIMITER_WAIT, MAX_TOKENS,
+    MESSAGES, OUTPUT_MESSAGE, OUTPUT_TYPE, PARAMETERS, PASSED, PROMPT_NAME, PROMPT_VERSION,
+    PROVIDER, REASONING_EFFORT, REQUEST_MODEL, RESEND_COUNT, RESPONSE_ID, RESPONSE_MODEL,
+    RETRY_AFTER, RETRY_AFTER_WAIT, SCORE, SEED, SERVER_ADDRESS, SERVER_PORT, SERVICE_TIER, SHAPES,
+    SIGNATURE, SOURCE, STOP_SEQUENCES, STREAM, Shape, TEMPERATURE, TIME_TO_FIRST_CHUNK,
+    TOOL_CALL_ID, TOOL_DESCRIPTION, TOOL_NAME, TOOLS, TOP_K, TOP_P,
 };
 use crate::otlp::{Profile, chat, parts};
 use crate::span::{
-    Agent, Attempt, Chain, Detail, Embedding, Evaluator, Generation, Guardrail, Kind, OutputType, Parameters,
-    PromptLink, Retriever, Tool,
+    Agent, Attempt, Chain, Detail, Embedding, Evaluator, Generation, Guardrail, Kind, OutputType,
+    Parameters, PromptLink, Retriever, Tool,
 };
 use crate::time::Timestamp;
 use crate::vocabulary::{gen_ai, glassbox, langfuse, openinference};
@@ -49,9 +50,10 @@ pub(super) fn detail(attributes: &mut Attributes, start: Timestamp) -> Detail {
             })
         }
         Kind::Chain => Detail::Chain(Chain { signature: attributes.text(&SIGNATURE) }),
-        Kind::Retriever => {
-            Detail::Retriever(Retriever { source: attributes.text(&SOURCE), top_k: attributes.count(&TOP_K) })
-        }
+        Kind::Retriever => Detail::Retriever(Retriever {
+            source: attributes.text(&SOURCE),
+            top_k: attributes.count(&TOP_K),
+        }),
         Kind::Embedding => Detail::Embedding(Box::new(embedding(attributes))),
         Kind::Evaluator => Detail::Evaluator(Evaluator {
             name: attributes.text(&EVALUATION).unwrap_or_default(),
@@ -73,7 +75,9 @@ fn shape(attributes: &mut Attributes) -> Shape {
     };
     let shape = SHAPES.iter().find_map(named).unwrap_or_else(|| {
         // A model is asked by nobody but model calls.
-        let has_model = [gen_ai::REQUEST_MODEL, gen_ai::RESPONSE_MODEL].iter().any(|key| attributes.peek(key).is_some());
+        let has_model = [gen_ai::REQUEST_MODEL, gen_ai::RESPONSE_MODEL]
+            .iter()
+            .any(|key| attributes.peek(key).is_some());
         Shape::Kind(if has_model { Kind::Generation } else { Kind::Span })
     });
     attributes.drop_equal(glassbox::KIND, shape.own_name());
@@ -149,14 +153,19 @@ fn models(attributes: &mut Attributes) -> (Arc<str>, Option<Arc<str>>) {
 }
 
 /// Messages and tools, if we have types for all of them; else they stay and become a payload.
-fn messages(attributes: &mut Attributes) -> (Arc<[Message]>, Arc<[crate::message::ToolDefinition]>) {
+fn messages(
+    attributes: &mut Attributes,
+) -> (Arc<[Message]>, Arc<[crate::message::ToolDefinition]>) {
     let chat = Field::only(MESSAGES.key(Profile::Langfuse));
-    if let Some((messages, tools)) = attributes.take(&chat, |value| chat::read_input(text(value)?)) {
+    if let Some((messages, tools)) = attributes.take(&chat, |value| chat::read_input(text(value)?))
+    {
         return (messages.into(), tools.into());
     }
     let parts = Field::only(MESSAGES.key(Profile::OpenTelemetry));
-    let messages = attributes.take(&parts, |value| parts::read_messages(text(value)?)).unwrap_or_default();
-    let tools = attributes.take(&TOOLS, |value| parts::read_tools(text(value)?)).unwrap_or_default();
+    let messages =
+        attributes.take(&parts, |value| parts::read_messages(text(value)?)).unwrap_or_default();
+    let tools =
+        attributes.take(&TOOLS, |value| parts::read_tools(text(value)?)).unwrap_or_default();
     (messages.into(), tools.into())
 }
 
@@ -164,14 +173,17 @@ fn output(attributes: &mut Attributes) -> Option<Message> {
     let chat = Field::only(OUTPUT_MESSAGE.key(Profile::Langfuse));
     let parts = Field::only(OUTPUT_MESSAGE.key(Profile::OpenTelemetry));
     // Several choices stay as they are: our generations have one.
-    let only = |messages: Vec<Message>| <[Message; 1]>::try_from(messages).ok().map(|[message]| message);
-    attributes
-        .take(&chat, |value| chat::read_output(text(value)?))
-        .or_else(|| attributes.take(&parts, |value| parts::read_messages(text(value)?).and_then(only)))
+    let only =
+        |messages: Vec<Message>| <[Message; 1]>::try_from(messages).ok().map(|[message]| message);
+    attributes.take(&chat, |value| chat::read_output(text(value)?)).or_else(|| {
+        attributes.take(&parts, |value| parts::read_messages(text(value)?).and_then(only))
+    })
 }
 
 fn prompt(attributes: &mut Attributes) -> Option<PromptLink> {
-    attributes.peek(PROMPT_NAME.key(Profile::Langfuse)).or(attributes.peek(PROMPT_NAME.key(Profile::OpenTelemetry)))?;
+    attributes
+        .peek(PROMPT_NAME.key(Profile::Langfuse))
+        .or(attributes.peek(PROMPT_NAME.key(Profile::OpenTelemetry)))?;
     let version = attributes.count(&PROMPT_VERSION)?;
     attributes.text(&PROMPT_NAME).map(|name| PromptLink { name, version })
 }
@@ -184,7 +196,8 @@ fn first_chunk(attributes: &mut Attributes, start: Timestamp) -> Option<Timestam
 /// Reads an instant of ISO 8601, also in the quotes that Langfuse's own SDKs put around it.
 pub(super) fn timestamp(text: &str) -> Option<Timestamp> {
     let text = text.trim_matches('"');
-    let utc = text.strip_suffix("+00:00").map_or_else(|| text.to_owned(), |time| format!("{time}Z"));
+    let utc =
+        text.strip_suffix("+00:00").map_or_else(|| text.to_owned(), |time| format!("{time}Z"));
     let time = humantime::parse_rfc3339(&utc).ok()?;
     let nanos = time.duration_since(UNIX_EPOCH).ok()?.as_nanos();
     u64::try_from(nanos).ok().map(Timestamp::from_unix_nanos)
@@ -209,7 +222,9 @@ fn parameters(attributes: &mut Attributes) -> Parameters {
         max_tokens: take(&mut object, "max_tokens", Value::as_u64),
         seed: take(&mut object, "seed", Value::as_u64),
         stop_sequences: take(&mut object, "stop", stop_sequences).unwrap_or_default(),
-        reasoning_effort: take(&mut object, "reasoning_effort", |value| value.as_str().map(Arc::from)),
+        reasoning_effort: take(&mut object, "reasoning_effort", |value| {
+            value.as_str().map(Arc::from)
+        }),
         service_tier: take(&mut object, "service_tier", |value| value.as_str().map(Arc::from)),
         stream: take(&mut object, "stream", Value::as_bool).unwrap_or_default(),
     };
@@ -222,7 +237,11 @@ fn stop_sequences(value: &Value) -> Option<Vec<Arc<str>>> {
 }
 
 /// Takes a parameter that can be read.
-fn take<T>(object: &mut Map<String, Value>, key: &str, read: impl Fn(&Value) -> Option<T>) -> Option<T> {
+fn take<T>(
+    object: &mut Map<String, Value>,
+    key: &str,
+    read: impl Fn(&Value) -> Option<T>,
+) -> Option<T> {
     let taken = read(object.get(key)?)?;
     object.shift_remove(key);
     Some(taken)

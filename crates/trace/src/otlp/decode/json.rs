@@ -119,7 +119,8 @@ fn wire_status(status: Status) -> WireStatus {
 
 /// Reads an id. What is no hex becomes a byte, which is too short for any id.
 fn hex(id: Option<String>) -> Vec<u8> {
-    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let digit =
+        |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let byte = |pair: &[u8]| match pair {
         [high, low] => Some(digit(high)? << 4 | digit(low)?),
         _ => None,

@@ -53,7 +53,9 @@ fn read_span(span: &[u8], limits: &DecodeLimits) -> Result<WireSpan, Unread> {
     let (mut attributes, mut events, mut name) = (0, 0, String::new());
     for field in fields(span) {
         match field.map_err(|error| Unread::malformed(&error))? {
-            (SPAN_NAME, bytes) => name = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]).into_owned(),
+            (SPAN_NAME, bytes) => {
+                name = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]).into_owned()
+            }
             (SPAN_ATTRIBUTES, _) => attributes += 1,
             (SPAN_EVENTS | SPAN_LINKS, _) => events += 1,
             _ => {}
@@ -138,7 +140,8 @@ mod tests {
 
     #[test]
     fn varints() {
-        let check = |mut bytes: &[u8], expected: u64| assert_eq!(varint(&mut bytes).unwrap(), expected);
+        let check =
+            |mut bytes: &[u8], expected: u64| assert_eq!(varint(&mut bytes).unwrap(), expected);
         check(&[0], 0);
         check(&[0x96, 0x01], 150);
         check(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01], u64::MAX);

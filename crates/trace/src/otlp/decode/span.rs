@@ -4,8 +4,8 @@ use super::attributes::Attributes;
 use super::{DecodeLimits, RejectedReason, detail};
 use crate::id::{SpanId, TraceId};
 use crate::otlp::field::{
-    ENVIRONMENT, ERROR_TYPE, Field, INPUT, INPUT_MIME_TYPE, LEVEL, NOTE_MESSAGE, NOTES, OUTPUT, OUTPUT_MIME_TYPE,
-    RELEASE, SESSION_ID, STATUS_MESSAGE, TAGS, TRACE_NAME, USER_ID, VERSION,
+    ENVIRONMENT, ERROR_TYPE, Field, INPUT, INPUT_MIME_TYPE, LEVEL, NOTE_MESSAGE, NOTES, OUTPUT,
+    OUTPUT_MIME_TYPE, RELEASE, SESSION_ID, STATUS_MESSAGE, TAGS, TRACE_NAME, USER_ID, VERSION,
 };
 use crate::otlp::{Resource, cap};
 use crate::payload::Payload;
@@ -23,9 +23,15 @@ use std::sync::Arc;
 const CLOCK_NOTE: &str = "otlp.end_before_start";
 
 /// Reads a span, or tells why it cannot be accepted.
-pub(super) fn span(wire: WireSpan, resource: &Resource, limits: &DecodeLimits) -> Result<Span, RejectedReason> {
-    let trace_id = wire.trace_id.try_into().map(TraceId::from_bytes).map_err(|_| RejectedReason::TraceId)?;
-    let span_id = wire.span_id.try_into().map(SpanId::from_bytes).map_err(|_| RejectedReason::SpanId)?;
+pub(super) fn span(
+    wire: WireSpan,
+    resource: &Resource,
+    limits: &DecodeLimits,
+) -> Result<Span, RejectedReason> {
+    let trace_id =
+        wire.trace_id.try_into().map(TraceId::from_bytes).map_err(|_| RejectedReason::TraceId)?;
+    let span_id =
+        wire.span_id.try_into().map(SpanId::from_bytes).map_err(|_| RejectedReason::SpanId)?;
     if !trace_id.is_valid() {
         return Err(RejectedReason::TraceId);
     }
@@ -55,7 +61,8 @@ pub(super) fn span(wire: WireSpan, resource: &Resource, limits: &DecodeLimits) -
     };
 
     let detail = detail::detail(&mut attributes, start);
-    let status = status(wire.status.unwrap_or_default(), !notes.is_empty(), &mut attributes, limits);
+    let status =
+        status(wire.status.unwrap_or_default(), !notes.is_empty(), &mut attributes, limits);
     Ok(Span {
         trace_id,
         span_id,
@@ -75,7 +82,8 @@ pub(super) fn span(wire: WireSpan, resource: &Resource, limits: &DecodeLimits) -
 
 fn clock_note(start: Timestamp, end: Timestamp) -> Note {
     let before = start.since(end);
-    let message = format!("the span ended {before:?} before it began; its end was set to its beginning");
+    let message =
+        format!("the span ended {before:?} before it began; its end was set to its beginning");
     Note { at: start, name: CLOCK_NOTE.into(), message: message.into() }
 }
 
@@ -83,8 +91,11 @@ fn clock_note(start: Timestamp, end: Timestamp) -> Note {
 fn note(event: Event, limits: &DecodeLimits) -> Note {
     let mut attributes = Attributes::new(event.attributes, limits);
     let message = attributes.text(&NOTE_MESSAGE).unwrap_or_else(|| {
-        let rest: serde_json::Map<String, Value> =
-            attributes.rest().into_iter().map(|(key, value)| (key.as_ref().to_owned(), value)).collect();
+        let rest: serde_json::Map<String, Value> = attributes
+            .rest()
+            .into_iter()
+            .map(|(key, value)| (key.as_ref().to_owned(), value))
+            .collect();
         if rest.is_empty() { "".into() } else { Value::Object(rest).to_string().into() }
     });
     let name = cap::received(event.name, limits.value_bytes).into();
@@ -107,8 +118,14 @@ fn langfuse_notes(attributes: &mut Attributes) -> Vec<Note> {
     attributes.take(&NOTES, read).unwrap_or_default()
 }
 
-fn status(wire: WireStatus, has_notes: bool, attributes: &mut Attributes, limits: &DecodeLimits) -> Status {
-    let level = attributes.peek(langfuse::OBSERVATION_LEVEL).unwrap_or_default().to_ascii_uppercase();
+fn status(
+    wire: WireStatus,
+    has_notes: bool,
+    attributes: &mut Attributes,
+    limits: &DecodeLimits,
+) -> Status {
+    let level =
+        attributes.peek(langfuse::OBSERVATION_LEVEL).unwrap_or_default().to_ascii_uppercase();
     let level_is_error = matches!(level.as_str(), "ERROR" | "FATAL" | "CRITICAL");
     let is_error = wire.code == i32::from(StatusCode::Error) || level_is_error;
     let says_nothing_new = match level.as_str() {
@@ -125,7 +142,10 @@ fn status(wire: WireStatus, has_notes: bool, attributes: &mut Attributes, limits
     let kind = attributes.text(&ERROR_TYPE).unwrap_or_else(|| general::ERROR_TYPE_OTHER.into());
     let message: Arc<str> = cap::received(wire.message, limits.value_bytes).into();
     if message.is_empty() {
-        return Status::Error(SpanError { kind, message: attributes.text(&STATUS_MESSAGE).unwrap_or_default() });
+        return Status::Error(SpanError {
+            kind,
+            message: attributes.text(&STATUS_MESSAGE).unwrap_or_default(),
+        });
     }
     attributes.drop_equal(langfuse::OBSERVATION_STATUS_MESSAGE, Some(&message));
     Status::Error(SpanError { kind, message })

@@ -3,9 +3,9 @@
 use super::attributes::Attributes;
 use crate::cost::{Cost, CostDetails};
 use crate::otlp::field::{
-    CACHE_READ_TOKENS, CACHE_WRITE_TOKENS, COST_CACHE_READ, COST_CACHE_WRITE, COST_DETAILS, COST_INPUT, COST_OUTPUT,
-    COST_REASONING, COST_TOTAL, COST_UNKNOWN, FOLDED_REASONING, INPUT_TOKENS, OUTPUT_TOKENS, REASONING_TOKENS,
-    USAGE_DETAILS, USAGE_UNKNOWN,
+    CACHE_READ_TOKENS, CACHE_WRITE_TOKENS, COST_CACHE_READ, COST_CACHE_WRITE, COST_DETAILS,
+    COST_INPUT, COST_OUTPUT, COST_REASONING, COST_TOTAL, COST_UNKNOWN, FOLDED_REASONING,
+    INPUT_TOKENS, OUTPUT_TOKENS, REASONING_TOKENS, USAGE_DETAILS, USAGE_UNKNOWN,
 };
 use crate::usage::{MAX_TOKENS, Usage};
 use crate::vocabulary::langfuse;
@@ -24,7 +24,9 @@ const BUCKETS: [&[&str]; 5] = [
 /// Takes the tokens used.
 pub(super) fn usage(attributes: &mut Attributes) -> Usage {
     let zeros_stand_for_unknown = attributes.flag(&USAGE_UNKNOWN).unwrap_or(false);
-    let Some(mut details) = attributes.object(&USAGE_DETAILS) else { return inclusive_usage(attributes) };
+    let Some(mut details) = attributes.object(&USAGE_DETAILS) else {
+        return inclusive_usage(attributes);
+    };
     if zeros_stand_for_unknown {
         return Usage::UNKNOWN;
     }
@@ -52,21 +54,24 @@ pub(super) fn cost(attributes: &mut Attributes) -> Cost {
     let (known, total) = match attributes.object(&COST_DETAILS) {
         Some(_) if zero_stands_for_unknown => return Cost::UNKNOWN,
         Some(mut details) => {
-            let known = BUCKETS.map(|names| bucket(&mut details, names, |value| dollars(value.as_f64()?)));
+            let known =
+                BUCKETS.map(|names| bucket(&mut details, names, |value| dollars(value.as_f64()?)));
             let total = bucket(&mut details, &["total"], |value| dollars(value.as_f64()?));
             attributes.put_back(langfuse::OBSERVATION_COST_DETAILS, details);
             (known, total)
         }
         None => {
             let mut take = |field| attributes.number(field).and_then(dollars);
-            let fields = [&COST_INPUT, &COST_CACHE_READ, &COST_CACHE_WRITE, &COST_OUTPUT, &COST_REASONING];
+            let fields =
+                [&COST_INPUT, &COST_CACHE_READ, &COST_CACHE_WRITE, &COST_OUTPUT, &COST_REASONING];
             (fields.map(&mut take), take(&COST_TOTAL))
         }
     };
     if total.is_none() && known.iter().all(Option::is_none) {
         return Cost::UNKNOWN;
     }
-    let [mut input, cache_read, cache_write, output, reasoning] = known.map(Option::unwrap_or_default);
+    let [mut input, cache_read, cache_write, output, reasoning] =
+        known.map(Option::unwrap_or_default);
     let sum = CostDetails { input, cache_read, cache_write, output, reasoning }.total();
     let left = total.unwrap_or_default().saturating_sub(sum);
     // Less than a billionth is what floats round off.
@@ -77,7 +82,11 @@ pub(super) fn cost(attributes: &mut Attributes) -> Cost {
 }
 
 /// Takes a bucket by the first of its names whose value can be read.
-fn bucket<T>(details: &mut Map<String, Value>, names: &[&str], read: impl Fn(&Value) -> Option<T>) -> Option<T> {
+fn bucket<T>(
+    details: &mut Map<String, Value>,
+    names: &[&str],
+    read: impl Fn(&Value) -> Option<T>,
+) -> Option<T> {
     for name in names {
         if let Some(value) = details.get(*name).and_then(&read) {
             details.shift_remove(*name);

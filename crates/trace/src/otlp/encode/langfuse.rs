@@ -3,8 +3,9 @@
 use crate::cost::Cost;
 use crate::otlp::chat;
 use crate::otlp::field::{
-    ATTEMPT, COST_DETAILS, COST_UNKNOWN, FIRST_CHUNK, FOLDED_REASONING, Field, INPUT, LANGFUSE_MODEL, LEVEL, NOTES,
-    OUTPUT, PARAMETERS, PROMPT_NAME, PROMPT_VERSION, REQUEST_MODEL, STATUS_MESSAGE, USAGE_DETAILS, USAGE_UNKNOWN,
+    ATTEMPT, COST_DETAILS, COST_UNKNOWN, FIRST_CHUNK, FOLDED_REASONING, Field, INPUT,
+    LANGFUSE_MODEL, LEVEL, NOTES, OUTPUT, PARAMETERS, PROMPT_NAME, PROMPT_VERSION, REQUEST_MODEL,
+    STATUS_MESSAGE, USAGE_DETAILS, USAGE_UNKNOWN,
 };
 use crate::otlp::writer::Writer;
 use crate::span::{Detail, Generation, Note, Parameters, Span, SpanError, Status};
@@ -59,7 +60,8 @@ pub(super) fn write(span: &Span, out: &mut Writer<'_>) {
 /// Returns the key for a free attribute: Langfuse's own keys as they are, all others as metadata, where they can be
 /// filtered by and where a key such as `input` or `gen_ai.operation.name` cannot take over the observation.
 pub(super) fn free_key(key: &str) -> String {
-    let prefix = if key.starts_with(langfuse::PREFIX) { "" } else { langfuse::OBSERVATION_METADATA };
+    let prefix =
+        if key.starts_with(langfuse::PREFIX) { "" } else { langfuse::OBSERVATION_METADATA };
     [prefix, key].concat()
 }
 
@@ -113,7 +115,11 @@ struct WireNote<'a> {
 
 fn wire_note(note: &Note) -> WireNote<'_> {
     let time = UNIX_EPOCH + Duration::from_nanos(note.at.unix_nanos());
-    WireNote { time: humantime::format_rfc3339_nanos(time).to_string(), name: &note.name, message: &note.message }
+    WireNote {
+        time: humantime::format_rfc3339_nanos(time).to_string(),
+        name: &note.name,
+        message: &note.message,
+    }
 }
 
 fn write_generation(generation: &Generation, is_error: bool, out: &mut Writer<'_>) {
@@ -122,8 +128,16 @@ fn write_generation(generation: &Generation, is_error: bool, out: &mut Writer<'_
     if parameters != WireParameters::default() {
         out.json(&PARAMETERS, &parameters);
     }
-    out.optional_text(&FIRST_CHUNK, generation.first_chunk.as_ref().map(Timestamp::to_string).as_ref());
-    write_usage_and_cost(&generation.usage, &generation.cost, is_error || generation.cache_hit, out);
+    out.optional_text(
+        &FIRST_CHUNK,
+        generation.first_chunk.as_ref().map(Timestamp::to_string).as_ref(),
+    );
+    write_usage_and_cost(
+        &generation.usage,
+        &generation.cost,
+        is_error || generation.cache_hit,
+        out,
+    );
     if let Some(prompt) = &generation.prompt {
         out.text(&PROMPT_NAME, &prompt.name);
         out.count(&PROMPT_VERSION, prompt.version.into());
@@ -208,14 +222,24 @@ fn write_usage_and_cost(usage: &Usage, cost: &Cost, free: bool, out: &mut Writer
             out.count(&FOLDED_REASONING, reasoning);
         }
         let Usage { input, cache_read, cache_write, output, reasoning } = usage;
-        out.text(&USAGE_DETAILS, &buckets([input, cache_read, cache_write, output, reasoning], usage.total()));
+        out.text(
+            &USAGE_DETAILS,
+            &buckets([input, cache_read, cache_write, output, reasoning], usage.total()),
+        );
     } else if free {
         out.text(&USAGE_DETAILS, &buckets([Some(0), None, None, Some(0), None], 0));
         out.flag(&USAGE_UNKNOWN, true);
     }
     if let Some(details) = cost.details() {
-        let dollars = [details.input, details.cache_read, details.cache_write, details.output, details.reasoning];
-        let dollars = dollars.map(|dollars| Some(dollars.normalize()).filter(|dollars| *dollars != Decimal::ZERO));
+        let dollars = [
+            details.input,
+            details.cache_read,
+            details.cache_write,
+            details.output,
+            details.reasoning,
+        ];
+        let dollars = dollars
+            .map(|dollars| Some(dollars.normalize()).filter(|dollars| *dollars != Decimal::ZERO));
         out.text(&COST_DETAILS, &buckets(dollars, details.total().normalize()));
     } else if free && (usage.is_unknown() || usage.total() == 0) {
         out.text(&COST_DETAILS, &buckets([None::<u64>; 5], 0));

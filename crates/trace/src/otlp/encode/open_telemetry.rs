@@ -2,10 +2,11 @@
 
 use crate::cost::Cost;
 use crate::otlp::field::{
-    CACHE_READ_TOKENS, CACHE_WRITE_TOKENS, COST_CACHE_READ, COST_CACHE_WRITE, COST_INPUT, COST_OUTPUT, COST_REASONING,
-    COST_TOTAL, Field, INPUT, INPUT_MIME_TYPE, INPUT_TOKENS, MAX_TOKENS, MESSAGES, NOTE_MESSAGE, OUTPUT,
-    OUTPUT_MESSAGE, OUTPUT_MIME_TYPE, OUTPUT_TOKENS, PROMPT_NAME, PROMPT_VERSION, REASONING_EFFORT, REASONING_TOKENS,
-    REQUEST_MODEL, RESEND_COUNT, RESPONSE_MODEL, SEED, SERVICE_TIER, STOP_SEQUENCES, STREAM, Shape, TEMPERATURE,
+    CACHE_READ_TOKENS, CACHE_WRITE_TOKENS, COST_CACHE_READ, COST_CACHE_WRITE, COST_INPUT,
+    COST_OUTPUT, COST_REASONING, COST_TOTAL, Field, INPUT, INPUT_MIME_TYPE, INPUT_TOKENS,
+    MAX_TOKENS, MESSAGES, NOTE_MESSAGE, OUTPUT, OUTPUT_MESSAGE, OUTPUT_MIME_TYPE, OUTPUT_TOKENS,
+    PROMPT_NAME, PROMPT_VERSION, REASONING_EFFORT, REASONING_TOKENS, REQUEST_MODEL, RESEND_COUNT,
+    RESPONSE_MODEL, SEED, SERVICE_TIER, STOP_SEQUENCES, STREAM, Shape, TEMPERATURE,
     TIME_TO_FIRST_CHUNK, TOOLS, TOP_P,
 };
 use crate::otlp::writer::{Writer, key_value};
@@ -64,7 +65,12 @@ pub(super) fn trace_metadata(metadata: &[(Arc<str>, Value)], out: &mut Writer<'_
     }
 }
 
-fn write_payload(field: &Field, mime_type: &Field, payload: Option<&Payload>, out: &mut Writer<'_>) {
+fn write_payload(
+    field: &Field,
+    mime_type: &Field,
+    payload: Option<&Payload>,
+    out: &mut Writer<'_>,
+) {
     if let Some(payload) = payload.filter(|_| out.encoding.capture_content) {
         let is_json = out.payload(field, payload);
         out.text(mime_type, if is_json { "application/json" } else { "text/plain" });
@@ -114,7 +120,11 @@ fn write_parameters(parameters: &Parameters, provider: &str, out: &mut Writer<'_
     out.optional_count(&SEED, parameters.seed);
     out.texts(&STOP_SEQUENCES, &parameters.stop_sequences);
     out.optional_text(&REASONING_EFFORT, parameters.reasoning_effort.as_ref());
-    let tier = if provider == "openai" { &Field::only(gen_ai::OPENAI_REQUEST_SERVICE_TIER) } else { &SERVICE_TIER };
+    let tier = if provider == "openai" {
+        &Field::only(gen_ai::OPENAI_REQUEST_SERVICE_TIER)
+    } else {
+        &SERVICE_TIER
+    };
     out.optional_text(tier, parameters.service_tier.as_ref());
     out.only_true(&STREAM, parameters.stream);
 }

@@ -5,8 +5,8 @@ use glassbox_trace::id::{SpanId, TraceId};
 use glassbox_trace::message::{Message, Part, Role, ToolCall, ToolDefinition, ToolResult};
 use glassbox_trace::payload::Payload;
 use glassbox_trace::span::{
-    Agent, Attempt, Chain, Detail, Embedding, Evaluator, Generation, Guardrail, Note, OutputType, Parameters,
-    PromptLink, Retriever, Span, Status, Tool, TraceAttributes,
+    Agent, Attempt, Chain, Detail, Embedding, Evaluator, Generation, Guardrail, Note, OutputType,
+    Parameters, PromptLink, Retriever, Span, Status, Tool, TraceAttributes,
 };
 use glassbox_trace::time::Timestamp;
 use glassbox_trace::usage::Usage;
@@ -23,8 +23,15 @@ use std::time::Duration;
 const NANOS: u64 = 11 * 24 * 3600 * 1_000_000_000;
 
 fn text() -> BoxedStrategy<Arc<str>> {
-    prop_oneof!["\\PC{0,12}", "[a-z]{1,6}", Just("{\"a\":1}".to_owned()), Just("[]".to_owned()), Just("7".to_owned())]
-        .prop_map(Arc::from).boxed()
+    prop_oneof![
+        "\\PC{0,12}",
+        "[a-z]{1,6}",
+        Just("{\"a\":1}".to_owned()),
+        Just("[]".to_owned()),
+        Just("7".to_owned())
+    ]
+    .prop_map(Arc::from)
+    .boxed()
 }
 
 fn name() -> BoxedStrategy<Arc<str>> {
@@ -46,13 +53,19 @@ pub(crate) fn value() -> BoxedStrategy<Value> {
     leaf.prop_recursive(3, 16, 4, |inner| {
         prop_oneof![
             vec(inner.clone(), 0..4).prop_map(Value::from),
-            vec(("[a-z]{1,4}", inner), 0..4).prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            vec(("[a-z]{1,4}", inner), 0..4)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
         ]
-    }).boxed()
+    })
+    .boxed()
 }
 
 fn payload() -> BoxedStrategy<Payload> {
-    prop_oneof![text().prop_map(|text| Payload::from(text.as_ref())), value().prop_map(Payload::from)].boxed()
+    prop_oneof![
+        text().prop_map(|text| Payload::from(text.as_ref())),
+        value().prop_map(Payload::from)
+    ]
+    .boxed()
 }
 
 fn duration() -> BoxedStrategy<Duration> {
@@ -70,13 +83,21 @@ fn facts() -> BoxedStrategy<Vec<(Arc<str>, Value)>> {
 
 fn usage() -> BoxedStrategy<Usage> {
     let bucket = || option::of(prop_oneof![Just(0), 0..1_u64 << 38]);
-    (bucket(), bucket(), bucket(), bucket(), bucket()).prop_map(|(input, cache_read, cache_write, output, reasoning)| {
-        Usage { input, cache_read, cache_write, output, reasoning }
-    }).boxed()
+    (bucket(), bucket(), bucket(), bucket(), bucket())
+        .prop_map(|(input, cache_read, cache_write, output, reasoning)| Usage {
+            input,
+            cache_read,
+            cache_write,
+            output,
+            reasoning,
+        })
+        .boxed()
 }
 
 fn cost() -> BoxedStrategy<Cost> {
-    let dollars = || (0..1_000_000_000_i64, 0..13_u32).prop_map(|(digits, scale)| Decimal::new(digits, scale));
+    let dollars = || {
+        (0..1_000_000_000_i64, 0..13_u32).prop_map(|(digits, scale)| Decimal::new(digits, scale))
+    };
     let details = (dollars(), dollars(), dollars(), dollars(), dollars());
     let known = details.prop_map(|(input, cache_read, cache_write, output, reasoning)| {
         Cost::known(CostDetails { input, cache_read, cache_write, output, reasoning })
@@ -90,7 +111,11 @@ fn message() -> BoxedStrategy<Message> {
     let part = prop_oneof![
         text().prop_map(Part::Text),
         text().prop_map(Part::Reasoning),
-        (text(), text(), value()).prop_map(|(id, name, arguments)| Part::ToolCall(ToolCall { id, name, arguments })),
+        (text(), text(), value()).prop_map(|(id, name, arguments)| Part::ToolCall(ToolCall {
+            id,
+            name,
+            arguments
+        })),
         (text(), value()).prop_map(|(id, result)| Part::ToolResult(ToolResult { id, result })),
     ];
     (role, vec(part, 0..4)).prop_map(|(role, parts)| Message { role, parts }).boxed()
@@ -98,16 +123,37 @@ fn message() -> BoxedStrategy<Message> {
 
 fn tool() -> BoxedStrategy<ToolDefinition> {
     (text(), text(), value())
-        .prop_map(|(name, description, parameters)| ToolDefinition { name, description, parameters }).boxed()
+        .prop_map(|(name, description, parameters)| ToolDefinition {
+            name,
+            description,
+            parameters,
+        })
+        .boxed()
 }
 
 fn parameters() -> BoxedStrategy<Parameters> {
-    let numbers = (option::of(float()), option::of(float()), option::of(any::<u64>()), option::of(any::<u64>()));
+    let numbers = (
+        option::of(float()),
+        option::of(float()),
+        option::of(any::<u64>()),
+        option::of(any::<u64>()),
+    );
     let texts = (vec(text(), 0..3), option::of(text()), option::of(text()), any::<bool>());
-    (numbers, texts).prop_map(|((temperature, top_p, max_tokens, seed), texts)| {
-        let (stop_sequences, reasoning_effort, service_tier, stream) = texts;
-        Parameters { temperature, top_p, max_tokens, seed, stop_sequences, reasoning_effort, service_tier, stream }
-    }).boxed()
+    (numbers, texts)
+        .prop_map(|((temperature, top_p, max_tokens, seed), texts)| {
+            let (stop_sequences, reasoning_effort, service_tier, stream) = texts;
+            Parameters {
+                temperature,
+                top_p,
+                max_tokens,
+                seed,
+                stop_sequences,
+                reasoning_effort,
+                service_tier,
+                stream,
+            }
+        })
+        .boxed()
 }
 
 fn generation(start: Timestamp) -> BoxedStrategy<Generation> {
@@ -119,55 +165,79 @@ fn generation(start: Timestamp) -> BoxedStrategy<Generation> {
         option::of(message()),
         vec(tool(), 0..2),
     );
-    let counts = (usage(), cost(), option::of(0..NANOS), any::<u32>(), duration(), duration(), duration(), any::<bool>());
+    let counts = (
+        usage(),
+        cost(),
+        option::of(0..NANOS),
+        any::<u32>(),
+        duration(),
+        duration(),
+        duration(),
+        any::<bool>(),
+    );
     let prompt = (text(), 1..=u32::MAX).prop_map(|(name, version)| PromptLink { name, version });
     let place = (option::of(text()), option::of(any::<u16>()), option::of(prompt));
-    (who, what, counts, place).prop_map(move |(who, what, counts, place)| {
-        let (provider, request_model, response_model, response_id, finish_reasons) = who;
-        let (parameters, output_type, messages, output, tools) = what;
-        let (usage, cost, first_chunk, attempts, limiter_wait, backoff_wait, retry_after_wait, cache_hit) = counts;
-        let (server_address, server_port, prompt) = place;
-        Generation {
-            provider,
-            request_model,
-            response_model,
-            response_id,
-            finish_reasons,
-            parameters,
-            output_type,
-            messages: messages.into(),
-            // Only what a model says comes back.
-            output: output.map(|message| Message {
-                parts: message.parts.into_iter().filter(|part| !matches!(part, Part::ToolResult(_))).collect(),
-                ..message
-            }),
-            tools: tools.into(),
-            usage,
-            cost,
-            first_chunk: first_chunk.map(|nanos| start.after(Duration::from_nanos(nanos))),
-            attempts,
-            limiter_wait,
-            backoff_wait,
-            retry_after_wait,
-            cache_hit,
-            server_address,
-            server_port,
-            prompt,
-        }
-    }).boxed()
+    (who, what, counts, place)
+        .prop_map(move |(who, what, counts, place)| {
+            let (provider, request_model, response_model, response_id, finish_reasons) = who;
+            let (parameters, output_type, messages, output, tools) = what;
+            let (
+                usage,
+                cost,
+                first_chunk,
+                attempts,
+                limiter_wait,
+                backoff_wait,
+                retry_after_wait,
+                cache_hit,
+            ) = counts;
+            let (server_address, server_port, prompt) = place;
+            Generation {
+                provider,
+                request_model,
+                response_model,
+                response_id,
+                finish_reasons,
+                parameters,
+                output_type,
+                messages: messages.into(),
+                // Only what a model says comes back.
+                output: output.map(|message| Message {
+                    parts: message
+                        .parts
+                        .into_iter()
+                        .filter(|part| !matches!(part, Part::ToolResult(_)))
+                        .collect(),
+                    ..message
+                }),
+                tools: tools.into(),
+                usage,
+                cost,
+                first_chunk: first_chunk.map(|nanos| start.after(Duration::from_nanos(nanos))),
+                attempts,
+                limiter_wait,
+                backoff_wait,
+                retry_after_wait,
+                cache_hit,
+                server_address,
+                server_port,
+                prompt,
+            }
+        })
+        .boxed()
 }
 
 fn embedding() -> BoxedStrategy<Embedding> {
-    (text(), text(), option::of(text()), option::of(any::<u32>()), usage(), cost()).prop_map(
-        |(provider, request_model, response_model, dimensions, usage, cost)| Embedding {
+    (text(), text(), option::of(text()), option::of(any::<u32>()), usage(), cost())
+        .prop_map(|(provider, request_model, response_model, dimensions, usage, cost)| Embedding {
             provider,
             request_model,
             response_model,
             dimensions,
             usage,
             cost,
-        },
-    ).boxed()
+        })
+        .boxed()
 }
 
 fn detail(start: Timestamp) -> BoxedStrategy<Detail> {
@@ -192,53 +262,94 @@ fn detail(start: Timestamp) -> BoxedStrategy<Detail> {
 }
 
 fn trace() -> BoxedStrategy<TraceAttributes> {
-    let shared = (option::of(text()), option::of(text()), option::of(text()), vec(text(), 0..3), facts());
-    let versions = (option::of("[a-kmz0-9-]{1,12}".prop_map(Arc::from)), option::of(text()), option::of(text()));
-    (shared, versions).prop_map(|((name, session_id, user_id, tags, metadata), (environment, release, version))| {
-        TraceAttributes { name, session_id, user_id, tags, metadata, environment, release, version }
-    }).boxed()
+    let shared =
+        (option::of(text()), option::of(text()), option::of(text()), vec(text(), 0..3), facts());
+    let versions = (
+        option::of("[a-kmz0-9-]{1,12}".prop_map(Arc::from)),
+        option::of(text()),
+        option::of(text()),
+    );
+    (shared, versions)
+        .prop_map(
+            |((name, session_id, user_id, tags, metadata), (environment, release, version))| {
+                TraceAttributes {
+                    name,
+                    session_id,
+                    user_id,
+                    tags,
+                    metadata,
+                    environment,
+                    release,
+                    version,
+                }
+            },
+        )
+        .boxed()
 }
 
 fn note() -> BoxedStrategy<Note> {
     (any::<u64>(), text(), text())
-        .prop_map(|(nanos, name, message)| Note { at: Timestamp::from_unix_nanos(nanos), name, message }).boxed()
+        .prop_map(|(nanos, name, message)| Note {
+            at: Timestamp::from_unix_nanos(nanos),
+            name,
+            message,
+        })
+        .boxed()
 }
 
 /// A span that both profiles can carry, but for what [`langfuse_normal`] does to it.
 pub(crate) fn span() -> BoxedStrategy<Span> {
-    let frame = (1..=u128::MAX, 1..=u64::MAX, option::of(1..=u64::MAX), name(), 1..1_u64 << 62, option::of(0..NANOS));
-    frame.prop_flat_map(|(trace_id, span_id, parent_id, name, start, duration)| {
-        let start = Timestamp::from_unix_nanos(start);
-        let status =
-            prop_oneof![Just(Status::Ok), (text(), text()).prop_map(|(kind, message)| Status::error(kind, message))];
-        let content = (option::of(payload()), option::of(payload()), vec(note(), 0..3), facts());
-        (status, trace(), content, detail(start)).prop_map(move |(status, trace, content, detail)| {
-            let (input, output, notes, attributes) = content;
-            let is_generation = matches!(detail, Detail::Generation(_));
-            Span {
-                trace_id: TraceId::from_bytes(trace_id.to_be_bytes()),
-                span_id: SpanId::from_bytes(span_id.to_be_bytes()),
-                parent_id: parent_id.map(|id| SpanId::from_bytes(id.to_be_bytes())),
-                name: Arc::clone(&name),
-                start,
-                end: duration.map(|nanos| start.after(Duration::from_nanos(nanos))),
-                status,
-                trace: Arc::new(trace),
-                input: input.filter(|_| !is_generation),
-                output: output.filter(|_| !is_generation),
-                notes,
-                detail,
-                attributes: attributes.into_iter().filter_map(free_attribute).collect(),
-            }
+    let frame = (
+        1..=u128::MAX,
+        1..=u64::MAX,
+        option::of(1..=u64::MAX),
+        name(),
+        1..1_u64 << 62,
+        option::of(0..NANOS),
+    );
+    frame
+        .prop_flat_map(|(trace_id, span_id, parent_id, name, start, duration)| {
+            let start = Timestamp::from_unix_nanos(start);
+            let status = prop_oneof![
+                Just(Status::Ok),
+                (text(), text()).prop_map(|(kind, message)| Status::error(kind, message))
+            ];
+            let content =
+                (option::of(payload()), option::of(payload()), vec(note(), 0..3), facts());
+            (status, trace(), content, detail(start)).prop_map(
+                move |(status, trace, content, detail)| {
+                    let (input, output, notes, attributes) = content;
+                    let is_generation = matches!(detail, Detail::Generation(_));
+                    Span {
+                        trace_id: TraceId::from_bytes(trace_id.to_be_bytes()),
+                        span_id: SpanId::from_bytes(span_id.to_be_bytes()),
+                        parent_id: parent_id.map(|id| SpanId::from_bytes(id.to_be_bytes())),
+                        name: Arc::clone(&name),
+                        start,
+                        end: duration.map(|nanos| start.after(Duration::from_nanos(nanos))),
+                        status,
+                        trace: Arc::new(trace),
+                        input: input.filter(|_| !is_generation),
+                        output: output.filter(|_| !is_generation),
+                        notes,
+                        detail,
+                        attributes: attributes.into_iter().filter_map(free_attribute).collect(),
+                    }
+                },
+            )
         })
-    }).boxed()
+        .boxed()
 }
 
 /// What is left of a free attribute: nothing of null, and the text of what OTLP's attributes cannot be.
 fn free_attribute((key, value): (Arc<str>, Value)) -> Option<(Arc<str>, Value)> {
     let is_plain = |items: &[Value]| {
         let all = |of: fn(&Value) -> bool| items.iter().all(of);
-        !items.is_empty() && (all(Value::is_string) || all(Value::is_boolean) || all(Value::is_i64) || all(Value::is_f64))
+        !items.is_empty()
+            && (all(Value::is_string)
+                || all(Value::is_boolean)
+                || all(Value::is_i64)
+                || all(Value::is_f64))
     };
     match &value {
         Value::Null => None,
@@ -263,7 +374,8 @@ pub(crate) fn langfuse_normal(span: &Span) -> Span {
     match &mut span.detail {
         Detail::Generation(generation) => {
             generation.messages = generation.messages.iter().flat_map(chat_normal).collect();
-            generation.output = generation.output.as_ref().map(|message| chat_normal(message).remove(0));
+            generation.output =
+                generation.output.as_ref().map(|message| chat_normal(message).remove(0));
             generation.first_chunk = generation.first_chunk.map(|at| {
                 let nanos = at.unix_nanos();
                 Timestamp::from_unix_nanos(nanos - nanos % 1_000_000)

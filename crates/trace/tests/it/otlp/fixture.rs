@@ -4,8 +4,8 @@ use glassbox_trace::cost::{Cost, CostDetails};
 use glassbox_trace::id::{SpanId, TraceId};
 use glassbox_trace::message::{Message, Part, Role, ToolCall, ToolDefinition};
 use glassbox_trace::span::{
-    Agent, Attempt, Chain, Detail, Embedding, Evaluator, Generation, Guardrail, Note, OutputType, Parameters,
-    PromptLink, Retriever, Span, Status, Tool, TraceAttributes,
+    Agent, Attempt, Chain, Detail, Embedding, Evaluator, Generation, Guardrail, Note, OutputType,
+    Parameters, PromptLink, Retriever, Span, Status, Tool, TraceAttributes,
 };
 use glassbox_trace::time::Timestamp;
 use glassbox_trace::usage::Usage;
@@ -44,7 +44,12 @@ pub(crate) fn failed(detail: Detail) -> Span {
 }
 
 fn child(id: u8, name: &str, detail: Detail) -> Span {
-    Span { span_id: SpanId::from_bytes([id; 8]), parent_id: Some(SpanId::from_bytes([1; 8])), name: name.into(), ..span(detail) }
+    Span {
+        span_id: SpanId::from_bytes([id; 8]),
+        parent_id: Some(SpanId::from_bytes([1; 8])),
+        name: name.into(),
+        ..span(detail)
+    }
 }
 
 fn trace() -> Arc<TraceAttributes> {
@@ -108,7 +113,8 @@ pub(crate) fn generation() -> Generation {
 
 /// `CoffeeShopAgent.forward` > `ChainOfThought(CoffeeShop)` > `chat gpt-4o-mini`.
 pub(crate) fn coffee_shop() -> Vec<Span> {
-    let input = json!({"customer_request": "Can I get a large iced latte?", "customer_mood": "happy"});
+    let input =
+        json!({"customer_request": "Can I get a large iced latte?", "customer_mood": "happy"});
     let output = json!({"action": {"MakeDrink": {"size": "large"}}, "friendly_response": "Coming right up!"});
     let agent = Span {
         input: Some(input.clone().into()),
@@ -119,7 +125,11 @@ pub(crate) fn coffee_shop() -> Vec<Span> {
     let chain = Span {
         input: Some(input.into()),
         output: Some(output.into()),
-        ..child(2, "ChainOfThought(CoffeeShop)", Detail::Chain(Chain { signature: Some("CoffeeShop".into()) }))
+        ..child(
+            2,
+            "ChainOfThought(CoffeeShop)",
+            Detail::Chain(Chain { signature: Some("CoffeeShop".into()) }),
+        )
     };
     let chat = child(3, "chat gpt-4o-mini", Detail::Generation(Box::new(generation())));
     let chat = Span { parent_id: Some(chain.span_id), ..chat };
@@ -143,10 +153,22 @@ pub(crate) fn trouble() -> Vec<Span> {
         ..generation()
     };
     let status = Status::error("429", "openai: rate limit reached, asked to wait 1 s");
-    let call = Span { status: status.clone(), ..child(2, "chat gpt-4o-mini", Detail::Generation(Box::new(call))) };
-    let attempt = Attempt { number: 3, http_status: Some(429), retry_after: Some(Duration::from_secs(1)) };
-    let attempt = Span { status, parent_id: Some(call.span_id), ..child(3, "attempt 3 (429)", Detail::Attempt(attempt)) };
-    let note = Note { at: at(700), name: "adapter.fallback".into(), message: "json schema refused, using chat".into() };
+    let call = Span {
+        status: status.clone(),
+        ..child(2, "chat gpt-4o-mini", Detail::Generation(Box::new(call)))
+    };
+    let attempt =
+        Attempt { number: 3, http_status: Some(429), retry_after: Some(Duration::from_secs(1)) };
+    let attempt = Span {
+        status,
+        parent_id: Some(call.span_id),
+        ..child(3, "attempt 3 (429)", Detail::Attempt(attempt))
+    };
+    let note = Note {
+        at: at(700),
+        name: "adapter.fallback".into(),
+        message: "json schema refused, using chat".into(),
+    };
     let noted = Span { notes: vec![note], ..span(Detail::Span) };
     in_trace(vec![noted, call, attempt])
 }
@@ -178,8 +200,10 @@ pub(crate) fn kinds() -> Vec<Span> {
         usage: Usage { input: Some(8), ..Usage::UNKNOWN },
         cost: Cost::known(CostDetails { input: dec!(0.00000016), ..CostDetails::default() }),
     };
-    let embedding = child(4, "embeddings text-embedding-3-small", Detail::Embedding(Box::new(embedding)));
-    let evaluator = Evaluator { name: "friendliness".into(), score: Some(0.9), label: Some("friendly".into()) };
+    let embedding =
+        child(4, "embeddings text-embedding-3-small", Detail::Embedding(Box::new(embedding)));
+    let evaluator =
+        Evaluator { name: "friendliness".into(), score: Some(0.9), label: Some("friendly".into()) };
     let guardrail = Guardrail { name: "no refunds over $100".into(), passed: Some(false) };
     let with_tools = Generation {
         output: Some(Message {

@@ -12,7 +12,9 @@ fn check(name: &str, spans: &[Span]) {
         attributes: vec![("host.name".into(), "counter-1".into())],
         ..Resource::new("coffee-shop")
     };
-    for (profile, suffix) in [(Profile::Langfuse, "langfuse"), (Profile::OpenTelemetry, "open_telemetry")] {
+    for (profile, suffix) in
+        [(Profile::Langfuse, "langfuse"), (Profile::OpenTelemetry, "open_telemetry")]
+    {
         let request = otlp::encode(spans, &resource, &Encoding::new(profile));
         let mut json: Value = serde_json::from_slice(&request.to_json()).unwrap();
         json["resourceSpans"][0]["scopeSpans"][0]["scope"]["version"] = "[version]".into();

@@ -49,7 +49,10 @@ fn cost_is_our_own_in_numbers_with_a_total() {
 #[test]
 fn a_failed_call_is_not_counted_and_charged_by_langfuse() {
     let written = written(&failed_call(unknown()));
-    assert_eq!(json(&written, "langfuse.observation.usage_details"), json!({"input": 0, "output": 0, "total": 0}));
+    assert_eq!(
+        json(&written, "langfuse.observation.usage_details"),
+        json!({"input": 0, "output": 0, "total": 0})
+    );
     assert_eq!(json(&written, "langfuse.observation.cost_details"), json!({"total": 0}));
     assert_eq!(written["langfuse.observation.metadata.usage_unknown"], true);
 }
@@ -66,7 +69,10 @@ fn a_hit_of_our_cache_is_not_counted_and_charged_by_langfuse() {
 fn what_a_failed_call_did_use_is_told() {
     let usage = Usage { input: Some(10), ..Usage::UNKNOWN };
     let written = written(&failed_call(Generation { usage, cost: Cost::UNKNOWN, ..generation() }));
-    assert_eq!(json(&written, "langfuse.observation.usage_details"), json!({"input": 10, "total": 10}));
+    assert_eq!(
+        json(&written, "langfuse.observation.usage_details"),
+        json!({"input": 10, "total": 10})
+    );
     assert!(!written.contains_key("langfuse.observation.cost_details"));
 }
 
@@ -81,7 +87,10 @@ fn a_good_call_of_unknown_usage_is_left_to_langfuse() {
 fn reasoning_without_our_cost_counts_as_output() {
     let written = written(&call(Generation { cost: Cost::UNKNOWN, ..generation() }));
     let details = json(&written, "langfuse.observation.usage_details");
-    assert_eq!(details, json!({"input": 176, "input_cached_tokens": 1024, "output": 310, "total": 1510}));
+    assert_eq!(
+        details,
+        json!({"input": 176, "input_cached_tokens": 1024, "output": 310, "total": 1510})
+    );
     assert_eq!(written["langfuse.observation.metadata.reasoning_tokens"], 100);
 }
 
@@ -120,7 +129,16 @@ fn the_prompts_version_is_an_int() {
 fn nothing_is_written_twice() {
     for span in [fixture::coffee_shop(), fixture::trouble(), fixture::kinds()].concat() {
         for key in written(&span).keys() {
-            let foreign = ["gen_ai.", "llm.", "input.", "output.", "openinference.", "glassbox.", "tag.", "deployment."];
+            let foreign = [
+                "gen_ai.",
+                "llm.",
+                "input.",
+                "output.",
+                "openinference.",
+                "glassbox.",
+                "tag.",
+                "deployment.",
+            ];
             assert!(foreign.iter().all(|prefix| !key.starts_with(prefix)), "{key}");
         }
     }
@@ -128,7 +146,10 @@ fn nothing_is_written_twice() {
 
 #[test]
 fn an_agent_keeps_clear_of_the_operation_that_loses_usage() {
-    let attributes = vec![("gen_ai.operation.name".into(), json!("invoke_agent")), ("input".into(), json!("mine"))];
+    let attributes = vec![
+        ("gen_ai.operation.name".into(), json!("invoke_agent")),
+        ("input".into(), json!("mine")),
+    ];
     let written = written(&Span { attributes, ..span(Detail::Agent(Agent::default())) });
     assert!(!written.contains_key("gen_ai.operation.name") && !written.contains_key("input"));
     assert_eq!(written["langfuse.observation.metadata.gen_ai.operation.name"], "invoke_agent");
@@ -137,14 +158,18 @@ fn an_agent_keeps_clear_of_the_operation_that_loses_usage() {
 #[test]
 fn keys_of_langfuses_own_pass_as_they_are() {
     let public = vec![("langfuse.trace.public".into(), json!(true))];
-    assert_eq!(written(&Span { attributes: public, ..span(Detail::Span) })["langfuse.trace.public"], true);
+    assert_eq!(
+        written(&Span { attributes: public, ..span(Detail::Span) })["langfuse.trace.public"],
+        true
+    );
 }
 
 #[test]
 fn what_traces_share_is_on_every_span() {
     for span in fixture::coffee_shop() {
         let written = written(&span);
-        let check = |key: &str, value: Value| assert_eq!(written[key], value, "{key} of {}", span.name);
+        let check =
+            |key: &str, value: Value| assert_eq!(written[key], value, "{key} of {}", span.name);
         check("langfuse.trace.name", "coffee shop".into());
         check("user.id", "customer-42".into());
         check("session.id", "session-7".into());
@@ -182,8 +207,11 @@ fn long_names_are_cut_between_characters() {
 #[test]
 fn environments_that_langfuse_refuses_are_left_out() {
     let environment = |name: &str| {
-        let trace = TraceAttributes { environment: Some(name.into()), ..TraceAttributes::default() };
-        written(&Span { trace: Arc::new(trace), ..span(Detail::Span) }).get("langfuse.environment").cloned()
+        let trace =
+            TraceAttributes { environment: Some(name.into()), ..TraceAttributes::default() };
+        written(&Span { trace: Arc::new(trace), ..span(Detail::Span) })
+            .get("langfuse.environment")
+            .cloned()
     };
     assert_eq!(environment("langfuse-Production"), Some("production".into()));
     assert_eq!(environment("in production"), None);
@@ -195,19 +223,24 @@ fn an_error_is_a_level_with_a_message() {
     assert_eq!(attributes["langfuse.observation.level"], "ERROR");
     assert_eq!(attributes["langfuse.observation.status_message"], "too many requests");
     assert_eq!(attributes["error.type"], "429");
-    let status = &wire_span(&fixture::failed(Detail::Span), &Resource::default(), &LANGFUSE)["status"];
+    let status =
+        &wire_span(&fixture::failed(Detail::Span), &Resource::default(), &LANGFUSE)["status"];
     assert_eq!(status, &json!({"code": 2, "message": "too many requests"}));
 }
 
 #[test]
 fn notes_are_metadata_and_a_warning_since_events_are_dropped() {
-    let note = Note { at: fixture::at(1), name: "adapter.fallback".into(), message: "using chat".into() };
+    let note =
+        Note { at: fixture::at(1), name: "adapter.fallback".into(), message: "using chat".into() };
     let noted = Span { notes: vec![note.clone()], ..span(Detail::Span) };
     let wire = wire_span(&noted, &Resource::default(), &LANGFUSE);
     assert_eq!(wire["events"], json!([]));
     let attributes = wire_attributes(&wire);
     assert_eq!(attributes["langfuse.observation.level"], "WARNING");
-    assert_eq!(json(&attributes, "langfuse.observation.metadata.notes")[0]["message"], "using chat");
+    assert_eq!(
+        json(&attributes, "langfuse.observation.metadata.notes")[0]["message"],
+        "using chat"
+    );
 
     let failed = written(&Span { notes: vec![note], ..fixture::failed(Detail::Span) });
     assert_eq!(failed["langfuse.observation.level"], "ERROR");
@@ -230,9 +263,13 @@ fn input_is_a_conversation_and_output_a_message() {
     let input = json(&attributes, "langfuse.observation.input");
     assert_eq!(input[0]["role"], "system");
     let output = json(&attributes, "langfuse.observation.output");
-    assert_eq!(output, json!({"role": "assistant", "content": r#"{"friendly_response":"Coming right up!"}"#}));
+    assert_eq!(
+        output,
+        json!({"role": "assistant", "content": r#"{"friendly_response":"Coming right up!"}"#})
+    );
 
-    let with_tools = fixture::kinds().into_iter().find(|span| span.name.starts_with("chat")).unwrap();
+    let with_tools =
+        fixture::kinds().into_iter().find(|span| span.name.starts_with("chat")).unwrap();
     let attributes = written(&with_tools);
     let input = json(&attributes, "langfuse.observation.input");
     assert_eq!(input["tools"][0]["function"]["name"], "order_drink");
@@ -250,6 +287,7 @@ fn a_plain_text_goes_as_it_is() {
 
 #[test]
 fn a_partial_answer_of_a_failed_call_is_shown() {
-    let cut = failed_call(Generation { output: Some(Message::assistant("Coming ri")), ..unknown() });
+    let cut =
+        failed_call(Generation { output: Some(Message::assistant("Coming ri")), ..unknown() });
     assert_eq!(json(&written(&cut), "langfuse.observation.output")["content"], "Coming ri");
 }

@@ -31,13 +31,19 @@ fn counts_are_inclusive() {
 
 #[test]
 fn unknown_usage_and_cost_are_not_zero() {
-    let written = written(&call(Generation { usage: Usage::UNKNOWN, cost: Cost::UNKNOWN, ..generation() }));
-    assert!(written.keys().all(|key| !key.starts_with("gen_ai.usage.") && !key.starts_with("llm.cost.")));
+    let written =
+        written(&call(Generation { usage: Usage::UNKNOWN, cost: Cost::UNKNOWN, ..generation() }));
+    assert!(
+        written
+            .keys()
+            .all(|key| !key.starts_with("gen_ai.usage.") && !key.starts_with("llm.cost."))
+    );
 }
 
 #[test]
 fn the_output_has_its_finish_reason_inside() {
-    let reason = |span: &Span| json(&written(span), "gen_ai.output.messages")[0]["finish_reason"].clone();
+    let reason =
+        |span: &Span| json(&written(span), "gen_ai.output.messages")[0]["finish_reason"].clone();
     let check = |told: &str, expected: &str| {
         let finish_reasons = vec![told.into()];
         assert_eq!(reason(&call(Generation { finish_reasons, ..generation() })), expected);
@@ -46,13 +52,16 @@ fn the_output_has_its_finish_reason_inside() {
     check("tool_calls", "tool_call");
     check("end_turn", "stop");
     check("max_tokens", "length");
-    let cut = Detail::Generation(Box::new(Generation { finish_reasons: Vec::new(), ..generation() }));
+    let cut =
+        Detail::Generation(Box::new(Generation { finish_reasons: Vec::new(), ..generation() }));
     assert_eq!(reason(&fixture::failed(cut)), "error");
 }
 
 #[test]
 fn attempts_count_how_often_they_were_sent_again() {
-    let attempt = |number| span(Detail::Attempt(Attempt { number, http_status: Some(503), retry_after: None }));
+    let attempt = |number| {
+        span(Detail::Attempt(Attempt { number, http_status: Some(503), retry_after: None }))
+    };
     assert!(!written(&attempt(1)).contains_key("http.request.resend_count"));
     assert_eq!(written(&attempt(3))["http.request.resend_count"], 2);
     assert_eq!(written(&attempt(3))["http.response.status_code"], 503);
@@ -64,7 +73,8 @@ fn only_model_calls_are_clients_with_models() {
         let calls_a_model = matches!(span.detail, Detail::Generation(_) | Detail::Embedding(_));
         let wire = wire_span(&span, &Resource::default(), &OPEN_TELEMETRY);
         assert_eq!(wire["kind"], if calls_a_model { 3 } else { 1 }, "{}", span.name);
-        let has_model = written(&span).keys().any(|key| key.contains("model") || key.contains("usage"));
+        let has_model =
+            written(&span).keys().any(|key| key.contains("model") || key.contains("usage"));
         assert_eq!(has_model, calls_a_model, "{}", span.name);
     }
 }
@@ -102,7 +112,10 @@ fn free_attributes_have_the_types_of_otlp() {
 
 #[test]
 fn free_attributes_cannot_replace_ours() {
-    let attributes = vec![("gen_ai.request.model".into(), json!("cheap")), ("gen_ai.request.model".into(), json!(1))];
+    let attributes = vec![
+        ("gen_ai.request.model".into(), json!("cheap")),
+        ("gen_ai.request.model".into(), json!(1)),
+    ];
     let written = written(&Span { attributes, ..call(generation()) });
     assert_eq!(written["gen_ai.request.model"], "gpt-4o-mini");
 }

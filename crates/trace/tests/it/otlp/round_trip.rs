@@ -60,7 +60,8 @@ fn a_resource_comes_back() {
         attributes: vec![("host.name".into(), "counter-1".into())],
         ..Resource::new("coffee-shop")
     };
-    let request = otlp::encode(&fixture::coffee_shop(), &resource, &Encoding::new(Profile::OpenTelemetry));
+    let request =
+        otlp::encode(&fixture::coffee_shop(), &resource, &Encoding::new(Profile::OpenTelemetry));
     let decoded = otlp::decode_protobuf(&request.to_protobuf(), &DecodeLimits::default()).unwrap();
     let origin = &decoded.origins[0];
     assert_eq!(origin.resource, Resource { release: None, ..resource });
@@ -69,12 +70,20 @@ fn a_resource_comes_back() {
 
 #[test]
 fn a_resource_gives_what_the_trace_lacks() {
-    let resource =
-        Resource { environment: Some("staging".into()), release: Some("r1".into()), ..Resource::new("coffee-shop") };
+    let resource = Resource {
+        environment: Some("staging".into()),
+        release: Some("r1".into()),
+        ..Resource::new("coffee-shop")
+    };
     for profile in PROFILES {
-        let request = otlp::encode(&[fixture::span(Detail::Span)], &resource, &Encoding::new(profile));
-        let decoded = otlp::decode_protobuf(&request.to_protobuf(), &DecodeLimits::default()).unwrap();
+        let request =
+            otlp::encode(&[fixture::span(Detail::Span)], &resource, &Encoding::new(profile));
+        let decoded =
+            otlp::decode_protobuf(&request.to_protobuf(), &DecodeLimits::default()).unwrap();
         let trace = &decoded.spans[0].trace;
-        assert_eq!((trace.environment.as_deref(), trace.release.as_deref()), (Some("staging"), Some("r1")));
+        assert_eq!(
+            (trace.environment.as_deref(), trace.release.as_deref()),
+            (Some("staging"), Some("r1"))
+        );
     }
 }

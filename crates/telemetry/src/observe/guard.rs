@@ -1,0 +1,157 @@
+//! The guard of an observation: it flushes when it is dropped, and tells what was lost.
+
+use crate::destination::DestinationInfo;
+use crate::health::Health;
+use crate::ledger::Told;
+use crate::processor::AsyncSpanProcessor;
+use crate::queue::{Queue, Reply};
+use crate::report::{FlushError, FlushReport};
+use glassbox_events::bus::Subscription;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+/// Observes and exports until it is dropped. Dropping it exports what is left, within the flush deadline, and tells
+/// what was lost.
+#[must_use = "observing ends when this is dropped; write `let _observing = ..`, not `let _ = ..`"]
+#[derive(Debug)]
+pub struct Observing {
+    processor: Arc<AsyncSpanProcessor>,
+    subscriptions: Vec<Subscription>,
+    infos: Vec<DestinationInfo>,
+    flush_deadline: Duration,
+    ended: bool,
+}
+
+impl Observing {
+    pub(super) const fn new(
+        processor: Arc<AsyncSpanProcessor>,
+        subscriptions: Vec<Subscription>,
+        infos: Vec<DestinationInfo>,
+        flush_deadline: Duration,
+    ) -> Self {
+        Self { processor, subscriptions, infos, flush_deadline, ended: false }
+    }
+
+    /// Returns how the export is doing.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.processor.health()
+    }
+
+    /// Returns the destinations.
+    #[must_use]
+    pub fn destinations(&self) -> &[DestinationInfo] {
+        &self.infos
+    }
+
+    /// Returns the processor, for spans that do not come from the bus.
+    #[must_use]
+    pub const fn processor(&self) -> &Arc<AsyncSpanProcessor> {
+        &self.processor
+    }
+
+    /// Waits until every span that has ended so far is exported or given up, and returns what became of the spans
+    /// since the last flush. A destination that is down is tried for as long as its limits say, so put a timeout around
+    /// it where that matters. Needs no Tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// Some spans since the last flush could not be delivered.
+    pub async fn flush(&self) -> Result<FlushReport, FlushError> {
+        self.answers(Queue::flush).await.into_result()
+    }
+
+    /// Waits as [`flush`](Self::flush) does, blocking the thread for at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// Some spans since the last flush could not be delivered, or not yet.
+    pub fn flush_blocking(&self, timeout: Duration) -> Result<FlushReport, FlushError> {
+        self.answers_by(Instant::now() + timeout, Queue::flush).into_result()
+    }
+
+    /// Exports what is left, within the flush deadline, and ends. Needs no Tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// Some spans since the last flush could not be delivered.
+    pub async fn shutdown(mut self) -> Result<FlushReport, FlushError> {
+        self.subscriptions.clear();
+        let by = Instant::now() + self.flush_deadline;
+        let report = self.answers(|queue, reply| queue.stop(reply, by)).await;
+        self.ended = true;
+        self.tell_losses();
+        report.into_result()
+    }
+
+    /// Gives every queue an order and waits for the answers.
+    async fn answers(&self, order: impl Fn(&Queue, Reply)) -> FlushReport {
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+        for (at, queue) in self.processor.queues().iter().enumerate() {
+            let sender = sender.clone();
+            order(queue, Box::new(move |told| sender.send((at, told)).is_ok()));
+        }
+        drop(sender);
+        let mut answers = Vec::new();
+        // Ends when every queue has answered, or has no worker any more.
+        while let Some(answer) = receiver.recv().await {
+            answers.push(answer);
+        }
+        self.report(answers)
+    }
+
+    /// Gives every queue an order and blocks until the answers are there, or the time has come.
+    fn answers_by(&self, deadline: Instant, order: impl Fn(&Queue, Reply)) -> FlushReport {
+        let (sender, receiver) = mpsc::channel();
+        for (at, queue) in self.processor.queues().iter().enumerate() {
+            let sender = sender.clone();
+            order(queue, Box::new(move |told| sender.send((at, told)).is_ok()));
+        }
+        drop(sender);
+        let mut answers = Vec::new();
+        while let Ok(answer) =
+            receiver.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+        {
+            answers.push(answer);
+        }
+        self.report(answers)
+    }
+
+    fn report(&self, mut answers: Vec<(usize, Told)>) -> FlushReport {
+        let mut report = FlushReport::default();
+        for (at, queue) in self.processor.queues().iter().enumerate() {
+            let answered = answers.iter().position(|(queue, _)| *queue == at);
+            report.add(queue, answered.map(|answer| answers.swap_remove(answer).1));
+        }
+        report
+    }
+
+    /// Tells the total of what was lost, if anything was.
+    fn tell_losses(&self) {
+        for health in self.health().destinations {
+            let lost = health.dropped.total() + health.queued + health.in_flight;
+            if lost > 0 {
+                let (name, ended) = (&health.name, health.ended);
+                let error = health.last_error.as_deref().unwrap_or("no time was left");
+                tracing::warn!(
+                    "{name} lost {lost} of {ended} spans ({}); last error: {error}",
+                    health.dropped
+                );
+            }
+        }
+    }
+}
+
+impl Drop for Observing {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        self.subscriptions.clear();
+        let deadline = Instant::now() + self.flush_deadline;
+        // The workers give up a little earlier, so that they can still say so.
+        let margin = (self.flush_deadline / 10).min(Duration::from_millis(100));
+        self.answers_by(deadline, |queue, reply| queue.stop(reply, deadline - margin));
+        self.tell_losses();
+    }
+}
