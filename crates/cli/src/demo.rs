@@ -39,6 +39,9 @@ pub(crate) struct Args {
     /// Do not observe anything, for comparison
     #[arg(long)]
     no_telemetry: bool,
+    /// How many seconds the last spans may take to be exported before the numbers are printed
+    #[arg(long, default_value_t = 10, value_name = "SECONDS")]
+    flush_timeout: u64,
 }
 
 fn speed(text: &str) -> Result<f64, String> {
@@ -51,14 +54,11 @@ fn speed(text: &str) -> Result<f64, String> {
     }
 }
 
-/// How long the last spans may take to be exported before the headline is printed.
-const FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
-
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let model = model::choose(args)?;
     let receiver = Receiver::start().context("cannot listen on loopback")?;
-    let observing = if args.no_telemetry { None } else { Some(observe(&receiver)?) };
+    let observing = if args.no_telemetry { None } else { Some(observe(args, &receiver)?) };
     let paint = Paint { colour: config::colour() };
     if !args.json {
         headline::opening(args, &model, observing.as_ref());
@@ -78,7 +78,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
 
     // What could not be delivered in time is in the health, and so in the summary.
-    let _ = observing.as_ref().map(|observing| observing.flush_blocking(FLUSH_TIMEOUT));
+    let _ = observing
+        .as_ref()
+        .map(|observing| observing.flush_blocking(Duration::from_secs(args.flush_timeout)));
     let summary =
         summary::Summary::of(args, &model, observing.as_ref(), &receiver, &one_by_one, &together);
     if args.json {
@@ -101,9 +103,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 /// Exports to wherever the environment says, and to the demo's own receiver.
-fn observe(receiver: &Receiver) -> anyhow::Result<Observing> {
+fn observe(args: &Args, receiver: &Receiver) -> anyhow::Result<Observing> {
     let local = Destination::otlp(OtlpConfig::new(receiver.endpoint()))?.named("demo");
     let observe =
         Observe::from_env()?.bus(&Bus::global()).service_name("coffee-shop").destination(local);
-    Ok(observe.measure_hot_path(true).start()?)
+    let deadline = Duration::from_secs(args.flush_timeout.min(5));
+    Ok(observe.flush_deadline(deadline).measure_hot_path(true).start()?)
 }

@@ -144,13 +144,13 @@ where
     tokio::spawn(Context::current().scope(future))
 }
 
-/// Runs futures at the same time, in the current context, and returns their outputs in order.
+/// Runs futures at the same time, in the context in which it is awaited, and returns their outputs in order.
 pub fn join_all<F: Future>(futures: impl IntoIterator<Item = F>) -> Together<F> {
     parallel(usize::MAX, futures)
 }
 
-/// Runs futures in the current context, at most `limit` of them at the same time (at least one), and returns their
-/// outputs in order.
+/// Runs futures in the context in which it is awaited, at most `limit` of them at the same time (at least one), and
+/// returns their outputs in order.
 ///
 /// ```
 /// # async fn example() {
@@ -159,10 +159,10 @@ pub fn join_all<F: Future>(futures: impl IntoIterator<Item = F>) -> Together<F> 
 /// # }
 /// ```
 pub fn parallel<F: Future>(limit: usize, futures: impl IntoIterator<Item = F>) -> Together<F> {
-    let context = Context::current();
     // Collected here, so that the caller's iterator is not held across an await: its closures would keep the
-    // future from being `Send`.
-    let futures: Vec<_> = futures.into_iter().map(|future| context.scope(future)).collect();
+    // future from being `Send`. The context is not taken here but where this is polled, so that
+    // `scope.run(parallel(..))` runs in the scope, with its budget.
+    let futures: Vec<_> = futures.into_iter().collect();
     Together { outputs: stream::iter(futures).buffered(limit.max(1)).collect() }
 }
 
@@ -171,7 +171,7 @@ pin_project! {
     #[must_use = "futures do nothing unless awaited"]
     pub struct Together<F: Future> {
         #[pin]
-        outputs: Collect<Buffered<Iter<vec::IntoIter<Scoped<F>>>>, Vec<F::Output>>,
+        outputs: Collect<Buffered<Iter<vec::IntoIter<F>>>, Vec<F::Output>>,
     }
 }
 

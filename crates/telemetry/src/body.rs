@@ -57,8 +57,7 @@ impl Body {
 fn encode(spans: &[Arc<Span>], style: &BodyStyle, target: &HttpTarget) -> Vec<u8> {
     let encoding =
         Encoding { capture_content: style.capture_content, ..Encoding::new(target.profile) };
-    let owned: Vec<Span> = spans.iter().map(|span| Span::clone(span)).collect();
-    let request = otlp::encode(&owned, &style.resource, &encoding);
+    let request = otlp::encode(spans, &style.resource, &encoding);
     match target.protocol {
         Protocol::HttpProtobuf => request.to_protobuf(),
         Protocol::HttpJson => request.to_json(),

@@ -37,6 +37,7 @@
 use crate::span::Span;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 mod cap;
@@ -133,8 +134,8 @@ pub fn attribute(span: &Span, key: &str) -> Option<serde_json::Value> {
     lookup::attribute(span, key)
 }
 
-/// Encodes spans as one request.
+/// Encodes spans, owned or shared, as one request.
 #[must_use]
-pub fn encode(spans: &[Span], resource: &Resource, encoding: &Encoding) -> Request {
+pub fn encode<S: Borrow<Span>>(spans: &[S], resource: &Resource, encoding: &Encoding) -> Request {
     Request(encode::request(spans, resource, encoding))
 }

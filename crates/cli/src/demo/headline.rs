@@ -81,10 +81,14 @@ pub(crate) fn closing(
     let cost = summary.cost.map_or_else(|| "cost unknown".to_owned(), paint::dollars);
     let tokens =
         format!("{} tokens   {cost}", paint::count(summary.input_tokens + summary.output_tokens));
+    let waiting =
+        summary.destinations.iter().map(|destination| destination.waiting).max().unwrap_or(0);
+    let waiting =
+        if waiting > 0 { format!(", {} waiting", paint::count(waiting)) } else { String::new() };
     match observing {
         None => println!("no spans   {tokens}"),
         Some(_) => println!(
-            "{} spans sent, {} lost   telemetry {} us on the hot path, {} ms in the background   {tokens}",
+            "{} spans sent, {} lost{waiting}   telemetry {} us on the hot path, {} ms in the background   {tokens}",
             paint::count(summary.spans_exported),
             paint::count(summary.spans_dropped),
             summary.telemetry_hot_path_us.round(),
@@ -117,15 +121,17 @@ pub(crate) fn closing(
     );
     last.extend(link(observing, round).map(|link| format!("open {link}")));
     println!("{}", last.join("   "));
-    for destination in summary.destinations.iter().filter(|destination| destination.dropped > 0) {
+    for destination in summary
+        .destinations
+        .iter()
+        .filter(|destination| destination.dropped + destination.waiting > 0)
+    {
         let why = destination.last_error.as_deref().unwrap_or("no reason told");
-        println!(
-            "{}",
-            paint.paint(
-                Ink::Error,
-                &format!("{}: {} spans lost: {why}", destination.name, destination.dropped)
-            )
+        let text = format!(
+            "{}: {} spans lost, {} not delivered yet: {why}",
+            destination.name, destination.dropped, destination.waiting
         );
+        println!("{}", paint.paint(Ink::Error, &text));
     }
 }
 

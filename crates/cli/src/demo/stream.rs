@@ -92,8 +92,8 @@ fn progress(events: &EventReceiver, ending: &AtomicBool, customers: u64) {
 fn line(event: &Event, paint: Paint) -> String {
     let trace = trace_colour(&event.span.trace_id.short(), paint);
     let name = paint.paint(ink(event), &format!("{:<35}", event.name().as_str()));
-    let module = paint::short(&event.span.name, 24);
-    let mut line = format!("{}  {trace}  {name} {module:<24} ", paint::clock(event.at));
+    let module = paint::short(&event.span.name, 26);
+    let mut line = format!("{}  {trace}  {name} {module:<26} ", paint::clock(event.at));
     line.push_str(&facts(event, paint));
     line.trim_end().to_owned()
 }

@@ -60,6 +60,8 @@ pub(crate) struct Destination {
     pub(crate) name: String,
     pub(crate) exported: u64,
     pub(crate) dropped: u64,
+    /// Spans that have not been delivered yet.
+    pub(crate) waiting: u64,
     pub(crate) retries: u64,
     pub(crate) last_error: Option<String>,
 }
@@ -89,6 +91,7 @@ impl Summary {
                 name: destination.name.to_string(),
                 exported: destination.exported,
                 dropped: destination.dropped.total(),
+                waiting: destination.queued + destination.in_flight,
                 retries: destination.retries,
                 last_error: destination.last_error.as_deref().map(str::to_owned),
             })

@@ -16,6 +16,7 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{
     ResourceSpans, ScopeSpans, Span as WireSpan, Status as WireStatus,
 };
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 mod detail;
@@ -23,8 +24,8 @@ mod langfuse;
 mod open_telemetry;
 
 /// Encodes spans as one request of one resource and one scope.
-pub(super) fn request(
-    spans: &[Span],
+pub(super) fn request<S: Borrow<Span>>(
+    spans: &[S],
     resource: &Resource,
     encoding: &Encoding,
 ) -> ExportTraceServiceRequest {
@@ -35,7 +36,7 @@ pub(super) fn request(
     };
     let scope_spans = ScopeSpans {
         scope: Some(scope),
-        spans: spans.iter().map(|span| wire_span(span, resource, encoding)).collect(),
+        spans: spans.iter().map(|span| wire_span(span.borrow(), resource, encoding)).collect(),
         ..ScopeSpans::default()
     };
     let resource_spans = ResourceSpans {
