@@ -1,0 +1,5 @@
+//! The promises of buses, gates and scopes.
+
+mod bus;
+mod gate;
+mod scope;
