@@ -9,9 +9,11 @@ use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, LazyLock, Weak};
-use std::time::Duration;
+
+mod channel;
+
+pub use channel::EventReceiver;
 
 /// Hears of events. It runs where the event happens, so it should be quick; slow work belongs behind a
 /// [`Bus::channel`]. A panic is caught and told once.
@@ -145,19 +147,6 @@ impl Bus {
         self.subscribe(pattern, Arc::new(Closure(closure)))
     }
 
-    /// Subscribes a bounded channel, for whoever works slower than the program. What does not fit is
-    /// [counted](EventReceiver::missed).
-    ///
-    /// # Errors
-    ///
-    /// The pattern matches no event.
-    pub fn channel(&self, pattern: &str, capacity: usize) -> Result<EventReceiver, PatternError> {
-        let (sender, receiver) = sync_channel(capacity);
-        let channel = Arc::new(Channel { sender, missed: AtomicU64::new(0) });
-        let subscription = self.subscribe(pattern, Arc::clone(&channel) as Arc<dyn Subscriber>)?;
-        Ok(EventReceiver { receiver, channel, _subscription: subscription })
-    }
-
     /// Tells whether anybody asked for an event, so that nobody has to build it in vain.
     #[must_use]
     pub fn wants(&self, name: EventName) -> bool {
@@ -261,53 +250,5 @@ impl Drop for Subscription {
 impl fmt::Debug for Subscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscription").finish_non_exhaustive()
-    }
-}
-
-struct Channel {
-    sender: SyncSender<Event>,
-    missed: AtomicU64,
-}
-
-impl Subscriber for Channel {
-    fn on_event(&self, event: &Event) -> Result<(), Stop> {
-        if let Err(TrySendError::Full(_)) = self.sender.try_send(event.clone()) {
-            self.missed.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(())
-    }
-}
-
-/// The receiving end of [`Bus::channel`].
-pub struct EventReceiver {
-    receiver: Receiver<Event>,
-    channel: Arc<Channel>,
-    _subscription: Subscription,
-}
-
-impl EventReceiver {
-    /// Waits for the next event, at most for `timeout`.
-    #[must_use]
-    pub fn recv_timeout(&self, timeout: Duration) -> Option<Event> {
-        // The sender lives in `self`, so the channel cannot be closed: an error is the end of the wait.
-        self.receiver.recv_timeout(timeout).ok()
-    }
-
-    /// Returns the next event if there is one.
-    #[must_use]
-    pub fn try_recv(&self) -> Option<Event> {
-        self.receiver.try_recv().ok()
-    }
-
-    /// Returns how many events did not fit into the channel.
-    #[must_use]
-    pub fn missed(&self) -> u64 {
-        self.channel.missed.load(Ordering::Relaxed)
-    }
-}
-
-impl fmt::Debug for EventReceiver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EventReceiver").field("missed", &self.missed()).finish_non_exhaustive()
     }
 }

@@ -24,14 +24,14 @@ fn known(tokens: u64, usd: Decimal) -> Spent {
 }
 
 /// A context with gates, inside a span: that is where gates are asked.
-fn within(scope: Scope) -> Context {
+fn within(scope: &Scope) -> Context {
     scope.context().child(&"chat m".into())
 }
 
 #[test]
 fn a_budget_reserves_before_and_settles_after() {
     let budget = Budget::tokens(100);
-    let context = within(Scope::new().gate(budget.clone()));
+    let context = within(&Scope::new().gate(budget.clone()));
     let permit = context.ask(&attempt(30, 40, None), &[]).unwrap();
     assert_eq!((budget.spent().tokens, budget.reserved().tokens), (0, 70));
 
@@ -50,7 +50,7 @@ fn a_budget_reserves_before_and_settles_after() {
 #[test]
 fn what_is_cut_off_counts_as_spent_in_full() {
     let budget = Budget::tokens(100).and_calls(5);
-    let context = within(Scope::new().gate(budget.clone()));
+    let context = within(&Scope::new().gate(budget.clone()));
     drop(context.ask(&attempt(10, 20, None), &[]).unwrap());
     assert_eq!((budget.spent().tokens, budget.spent().calls), (30, 1));
 }
@@ -58,14 +58,14 @@ fn what_is_cut_off_counts_as_spent_in_full() {
 #[test]
 fn a_refusal_gives_back_what_other_gates_had_reserved() {
     let (roomy, tight) = (Budget::tokens(100), Budget::calls(0).named("none"));
-    let context = within(Scope::new().gate(roomy.clone()).gate(tight));
+    let context = within(&Scope::new().gate(roomy.clone()).gate(tight));
     assert!(context.ask(&attempt(10, 20, None), &[]).is_err());
     assert_eq!((roomy.spent().tokens, roomy.reserved().tokens), (0, 0));
 }
 
 #[test]
 fn a_money_budget_refuses_what_has_no_price() {
-    let context = within(Scope::new().gate(Budget::usd(dec!(1))));
+    let context = within(&Scope::new().gate(Budget::usd(dec!(1))));
     let refusal = context.ask(&attempt(1, 1, None), &[]).unwrap_err();
     assert!(matches!(refusal, Refusal::UnknownPrice { .. }));
     assert!(refusal.to_string().contains("GLASSBOX_PRICES"));
@@ -84,7 +84,7 @@ fn thresholds_are_told_once_each() {
             }
         })
         .unwrap();
-    let context = within(Scope::new().bus(&bus).gate(Budget::tokens(100)));
+    let context = within(&Scope::new().bus(&bus).gate(Budget::tokens(100)));
     for tokens in [49, 1, 35, 15] {
         context.ask(&attempt(tokens, 0, None), &[]).unwrap().settle(known(tokens, dec!(0)));
     }
@@ -103,7 +103,7 @@ impl Gate for ClosedOnSundays {
 
 #[test]
 fn a_user_can_write_a_gate() {
-    let context = within(Scope::new());
+    let context = within(&Scope::new());
     let refusal = context.ask(&attempt(1, 1, None), &[Arc::new(ClosedOnSundays)]).unwrap_err();
     assert_eq!(refusal.to_string(), "closed on Sundays");
 }
@@ -116,7 +116,7 @@ proptest! {
         steps in prop::collection::vec((1_u64..200, 0_u64..200, 0_u8..4), 1..100),
     ) {
         let budget = Budget::tokens(limit);
-        let context = within(Scope::new().gate(budget.clone()));
+        let context = within(&Scope::new().gate(budget.clone()));
         let mut open: Vec<(Permit, u64)> = Vec::new();
         for (bound, actual, what) in steps {
             match what {
