@@ -156,7 +156,10 @@ pub(crate) async fn ask<T>(
                 if !asks_again {
                     return Err(unreadable.into_error(lm, &context, text, usage, cost));
                 }
-                messages.push(Message::assistant(text));
+                // Providers refuse messages without content.
+                if !text.trim().is_empty() {
+                    messages.push(Message::assistant(text));
+                }
                 messages.push(Message::user(format!(
                     "Your answer could not be read: {}. Answer again, completely and in the format that was asked for.",
                     unreadable.message
@@ -177,7 +180,8 @@ fn understand<T>(
 ) -> Result<(T, Option<&'static str>), Unreadable> {
     let unreadable = |kind, message: String| Err(Unreadable { kind, message });
     if response.finish == Finish::Filter {
-        let reason = response.finish_reason.as_deref().unwrap_or("refused");
+        let reason = response.finish_reason.as_deref().filter(|reason| Finish::of(reason) == Finish::Filter);
+        let reason = reason.unwrap_or("refusal");
         return unreadable(ErrorKind::Filtered, format!("the model declined to answer ({reason}); change the input"));
     }
     let result = match text.trim() {
@@ -223,7 +227,7 @@ impl Unreadable {
             facts.usage = usage;
             facts.cost = cost;
             facts.trace_id = context.span().map(|span| span.trace_id);
-            facts.partial = Some(text.into());
+            facts.partial = (!text.is_empty()).then(|| text.into());
         })
     }
 }

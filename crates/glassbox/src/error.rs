@@ -22,7 +22,6 @@ use std::time::Duration;
 /// }
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct Error(Box<Inner>);
 
 #[derive(Debug)]
@@ -252,6 +251,19 @@ impl fmt::Display for Error {
         f.write_str(&self.0.message)?;
         if let Some(id) = &self.0.facts.request_id {
             write!(f, " (request id {id})")?;
+        }
+        Ok(())
+    }
+}
+
+/// Shows the message, so that `fn main() -> Result<(), glassbox::Error>` tells what to type.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)?;
+        let mut source = self.source();
+        while let Some(cause) = source {
+            write!(f, ": {cause}")?;
+            source = cause.source();
         }
         Ok(())
     }

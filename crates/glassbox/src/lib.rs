@@ -61,7 +61,7 @@ pub use signature::{FieldSpec, Signature, object_schema};
 
 pub use glassbox_events::bus::{Bus, EventReceiver, Subscriber, Subscription};
 pub use glassbox_events::context::Context;
-pub use glassbox_events::event::{Event, EventData, EventName};
+pub use glassbox_events::event::{self, Event, EventData, EventName};
 pub use glassbox_events::gate::{self, Gate};
 pub use glassbox_events::refusal::{BudgetExceeded, Refusal, Unit};
 pub use glassbox_events::run::{Run, Stop};
@@ -82,3 +82,7 @@ pub mod __private {
     };
     pub use serde_json::Value;
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct ReadmeDoctests;

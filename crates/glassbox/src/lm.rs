@@ -7,7 +7,7 @@ use glassbox_trace::price::{PriceTable, ServiceTier};
 use glassbox_trace::span::Parameters;
 use provider::Provider;
 use scripted::Script;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -175,7 +175,8 @@ pub struct LmBuilder {
 impl LmBuilder {
     /// Sets the key; by default it is read from the provider's usual variable.
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
-        self.api_key = Some(SecretString::from(key.into()));
+        // A key that was read from a file often ends in a newline.
+        self.api_key = Some(SecretString::from(key.into().trim()));
         self
     }
 
@@ -290,6 +291,11 @@ impl LmBuilder {
 
     fn key(&self, provider: &Provider) -> Result<SecretString, Error> {
         match (&self.api_key, provider.key_from_env()) {
+            (Some(key), _) if key.expose_secret().is_empty() => Err(Error::new(
+                ErrorKind::Config,
+                "the key handed over with `.api_key(..)` is blank: hand over your key, or leave the call out to take it \
+                 from the environment",
+            )),
             (Some(key), _) => Ok(key.clone()),
             (None, Err(_)) if self.base_url.is_some() => Ok(SecretString::from("none")),
             (None, from_env) => from_env,

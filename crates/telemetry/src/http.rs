@@ -2,6 +2,7 @@
 
 use crate::body::Body;
 use crate::destination::{HttpTarget, Protocol};
+use crate::loopback::is_loopback;
 use glassbox_trace::otlp::Profile;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
@@ -42,13 +43,15 @@ const MAX_EXCERPT: usize = 300;
 
 impl Http {
     pub(crate) fn new(target: HttpTarget, timeout: Duration) -> Result<Self, String> {
-        let client = Client::builder()
+        let mut client = Client::builder()
             .timeout(timeout)
             .user_agent(concat!("glassbox/", env!("CARGO_PKG_VERSION")))
             // A redirect turns most POSTs into GETs; it is a mistake in the address, and is told as such.
-            .redirect(Policy::none())
-            .build()
-            .map_err(|error| in_words(&error))?;
+            .redirect(Policy::none());
+        if target.url.host_str().is_some_and(is_loopback) {
+            client = client.no_proxy();
+        }
+        let client = client.build().map_err(|error| in_words(&error))?;
         Ok(Self { client, target })
     }
 

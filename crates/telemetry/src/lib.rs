@@ -15,6 +15,7 @@
 //! From the ground up; a module uses only those above it.
 
 pub mod error;
+pub mod loopback;
 pub mod limits;
 pub mod health;
 mod sampling;

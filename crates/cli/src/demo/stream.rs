@@ -58,7 +58,7 @@ fn drain(events: &EventReceiver, ending: &AtomicBool, mut take: impl FnMut(Optio
 
 fn lines(events: &EventReceiver, ending: &AtomicBool, paint: Paint) {
     let heading = format!(
-        "{:<12}  {:<6}  {:<35} {:<24} {:<12} {:>7} {:>9} {:>7}",
+        "{:<12}  {:<6}  {:<35} {:<26} {:<12} {:>7} {:>9} {:>7}",
         "time", "trace", "event", "module", "model", "tokens", "cost", "took"
     );
     println!("{}", paint.paint(Ink::Faint, &heading));

@@ -25,10 +25,16 @@ pub(crate) fn classify(error: &genai::Error, wire: Wire, base_url: &Url) -> Fail
             webc::Error::Reqwest(error) => of_connection(error, base_url),
             other => Failure::new(ErrorKind::Malformed, excerpt(&other.to_string())),
         },
-        Error::WebStream { error, cause, .. } => match error.downcast_ref::<reqwest::Error>() {
-            Some(error) => of_connection(error, base_url),
-            None => Failure::new(ErrorKind::Network, format!("the stream broke off: {}", excerpt(cause))),
-        },
+        // A stream's own errors come in a box, among them the refusal to begin one.
+        Error::WebStream { error, cause, .. } => {
+            match (error.downcast_ref::<Error>(), error.downcast_ref::<reqwest::Error>()) {
+                (Some(error), _) => classify(error, wire, base_url),
+                (None, Some(error)) => of_connection(error, base_url),
+                (None, None) => {
+                    Failure::new(ErrorKind::Network, format!("the stream broke off: {}", excerpt(cause)))
+                }
+            }
+        }
         Error::ChatResponse { body, .. } => of_error_event(body),
         Error::StreamParse { serde_error, .. } => {
             Failure::new(ErrorKind::Malformed, format!("a chunk of the stream is no valid JSON: {serde_error}"))
@@ -46,8 +52,10 @@ fn of_status(status: u16, body: &str, headers: &HeaderMap, base_url: &Url) -> Fa
     let has_code = |wanted: &str| code.contains(&wanted);
     let lower = said.to_ascii_lowercase();
 
+    // Gemini says so with 400.
+    let refuses_key = matches!(status, 401 | 403) || status == 400 && lower.contains("api key not valid");
     let mut failure = match status {
-        401 | 403 => Failure::new(ErrorKind::Auth, format!("the provider refused the key ({status}): {said}; check the key that you use")),
+        _ if refuses_key => Failure::new(ErrorKind::Auth, format!("the provider refused the key ({status}): {said}; check the key that you use")),
         402 => Failure::new(ErrorKind::RateLimited, format!("no credit left ({status}): {said}; add credit at the provider")).final_(),
         404 => Failure::new(
             ErrorKind::NotFound,
@@ -69,7 +77,7 @@ fn of_status(status: u16, body: &str, headers: &HeaderMap, base_url: &Url) -> Fa
         && ["response_format", "json_schema", "output_config", "output_format", "responsejsonschema", "structured output"]
             .iter()
             .any(|word| lower.contains(word));
-    failure.retry_after = retry_after(headers, SystemTime::now());
+    failure.retry_after = retry_after(headers, SystemTime::now()).or_else(|| retry_info(&json));
     failure.request_id = ["x-request-id", "request-id", "x-goog-request-id"]
         .iter()
         .find_map(|name| headers.get(*name)?.to_str().ok())
@@ -109,6 +117,15 @@ fn not_json(content_type: &str, body: &str, base_url: &Url) -> Failure {
     partial(Failure::new(ErrorKind::Malformed, message).final_(), body)
 }
 
+/// An answer that worked, but was no stream of the protocol: a web page, or another protocol.
+pub(crate) fn no_stream(base_url: &Url) -> Failure {
+    let message = format!(
+        "{base_url} answered with something else than a stream of its protocol; check the base URL, OpenAI's protocol \
+         usually ends in /v1"
+    );
+    Failure::new(ErrorKind::Malformed, message).final_()
+}
+
 fn of_connection(error: &reqwest::Error, base_url: &Url) -> Failure {
     let cause = root_cause(error);
     if error.is_timeout() {
@@ -141,17 +158,29 @@ fn provider_message(body: &Value) -> Option<String> {
 /// Reads how long the server asks to wait: `retry-after-ms`, or `retry-after` in seconds or as a date.
 pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
-    let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
-    // A day is more than anybody waits; the bound keeps the arithmetic safe.
-    let seconds = |seconds: f64| Duration::from_secs_f64(seconds.min(86_400.0));
     if let Some(millis) = text("retry-after-ms").and_then(number) {
-        return Some(seconds(millis / 1000.0));
+        return Some(at_most_a_day(millis / 1000.0));
     }
     let after = text("retry-after")?;
     match number(after) {
-        Some(number) => Some(seconds(number)),
+        Some(number) => Some(at_most_a_day(number)),
         None => Some(httpdate::parse_http_date(after).ok()?.duration_since(now).unwrap_or_default()),
     }
+}
+
+/// Reads how long Gemini asks to wait, which it tells in the body alone: a `google.rpc.RetryInfo` such as `"34s"`.
+fn retry_info(body: &Value) -> Option<Duration> {
+    let delay = body["error"]["details"].as_array()?.iter().find_map(|detail| detail["retryDelay"].as_str())?;
+    number(delay.strip_suffix('s')?).map(at_most_a_day)
+}
+
+fn number(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0)
+}
+
+/// A day is more than anybody waits; the bound keeps the arithmetic safe.
+fn at_most_a_day(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds.min(86_400.0))
 }
 
 fn partial(mut failure: Failure, body: &str) -> Failure {
@@ -194,6 +223,15 @@ mod tests {
     }
 
     #[test]
+    fn gemini_asks_in_the_body() {
+        let url = Url::parse("http://127.0.0.1/v1beta/").unwrap();
+        let body = r#"{"error":{"code":429,"details":[{"@type":"Help"},{"@type":"RetryInfo","retryDelay":"34.5s"}]}}"#;
+        let asked = |headers: &HeaderMap| of_status(429, body, headers, &url).retry_after;
+        assert_eq!(asked(&HeaderMap::new()), Some(Duration::from_millis(34_500)));
+        assert_eq!(asked(&headers(&[("retry-after", "2")])), Some(Duration::from_secs(2)));
+    }
+
+    #[test]
     fn statuses_are_sorted() {
         let url = Url::parse("http://127.0.0.1/v1/").unwrap();
         let check = |status, body: &str, kind, retryable| {
@@ -201,6 +239,7 @@ mod tests {
             assert_eq!((failure.kind, failure.retryable), (kind, retryable), "{status} {body}");
         };
         check(401, "{}", ErrorKind::Auth, false);
+        check(400, r#"{"error":{"message":"API key not valid. Please pass a valid API key."}}"#, ErrorKind::Auth, false);
         check(404, "", ErrorKind::NotFound, false);
         check(429, r#"{"error":{"message":"slow down"}}"#, ErrorKind::RateLimited, true);
         check(429, r#"{"error":{"code":"insufficient_quota"}}"#, ErrorKind::RateLimited, false);

@@ -13,12 +13,13 @@ use glassbox_events::gate::{Action, Spent};
 use glassbox_events::open_span::{Family, OpenSpan};
 use glassbox_events::refusal::Refusal;
 use glassbox_trace::cost::Cost;
-use glassbox_trace::message::Message;
+use glassbox_trace::message::{Message, Part};
 use glassbox_trace::span::{Attempt, Detail, Generation, OutputType, Span, Status};
 use glassbox_trace::time::Timestamp;
 use glassbox_trace::usage::Usage;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::time::{sleep, timeout};
 
 /// What the attempts of a call have come to so far.
@@ -60,6 +61,7 @@ pub(crate) async fn generate(lm: &Lm, request: Request) -> Result<Response, Erro
             span.edit(|span| {
                 record(span, &tally, |generation| {
                     generation.output = partial.map(Message::assistant);
+                    generation.usage = tally.usage_of_failure();
                     generation.cost = tally.cost_of_failure();
                 });
             });
@@ -105,6 +107,8 @@ async fn attempts(lm: &Inner, request: &Request, context: &Context, tally: &mut 
         let spent = failure.spent(lm.cost(None, &failure.usage));
         permit.settle(spent);
         match spent {
+            // Nothing used is no news: added to an answer that does not tell its usage, it would make that zero.
+            Spent::Known { usage: Usage::ZERO, .. } => {}
             Spent::Known { usage, cost } => {
                 tally.usage += usage;
                 tally.cost += cost;
@@ -120,6 +124,13 @@ async fn attempts(lm: &Inner, request: &Request, context: &Context, tally: &mut 
             tally.retry_after_wait += pause;
         }
         context.emit(EventData::LlmWait(LlmWait { reason, duration: pause, next_attempt: tally.attempts + 1 }));
+        wait(pause).await;
+    }
+}
+
+/// Waits, if there is a clock to wait by: outside of a Tokio runtime only a script is asked, which needs no patience.
+async fn wait(pause: Duration) {
+    if Handle::try_current().is_ok() {
         sleep(pause).await;
     }
 }
@@ -132,7 +143,7 @@ async fn attempt(
 ) -> Result<Answer, Failure> {
     match &lm.backend {
         Backend::Script(script) => script.answer(request),
-        Backend::Http(_) if tokio::runtime::Handle::try_current().is_err() => {
+        Backend::Http(_) if Handle::try_current().is_err() => {
             let message = "no Tokio runtime is running here: call models within one, as #[tokio::main] gives";
             Err(Failure::new(ErrorKind::Config, message))
         }
@@ -152,7 +163,9 @@ async fn attempt(
 impl Failure {
     /// Adds what had come of the answer when it broke off.
     fn with_progress(mut self, progress: Progress, wire: Wire) -> Self {
-        if self.usage.is_unknown() {
+        self.may_have_cost |= progress.chunks > 0;
+        // Before its end a stream tells only what it has used so far: Anthropic begins with one output token.
+        if self.usage.is_unknown() && progress.facts.finish_reason.is_some() {
             self.usage = progress.facts.usage(wire);
         }
         if self.partial.is_none() && !progress.text.is_empty() {
@@ -212,11 +225,15 @@ fn response(lm: &Inner, answer: Answer, tally: &Tally) -> Response {
         (Some(reason), None) => Finish::of(reason),
         (None, None) => Finish::Other,
     };
+    let mut message = answer.message;
+    if let Some(refusal) = answer.facts.refusal.filter(|_| message.to_text().is_empty()) {
+        message.parts.push(Part::Text(refusal));
+    }
     Response {
-        message: answer.message,
+        message,
         finish,
         finish_reason: answer.facts.finish_reason,
-        usage: if tally.usage.is_unknown() { usage } else { usage + tally.usage },
+        usage: usage + tally.usage,
         cost: cost + tally.cost,
         model: answer.facts.model,
         id: answer.facts.id,
@@ -276,6 +293,11 @@ fn tell_failed_attempt(context: &Context, number: u32, started: Timestamp, failu
 }
 
 impl Tally {
+    /// Returns what a call used that gave no answer: nothing, if every attempt was refused.
+    fn usage_of_failure(&self) -> Usage {
+        if self.uncounted { self.usage } else { self.usage + Usage::ZERO }
+    }
+
     /// Returns what a call cost that gave no answer: unknown where a broken attempt may have cost something.
     const fn cost_of_failure(&self) -> Cost {
         if self.uncounted { Cost::UNKNOWN } else { self.cost }
@@ -288,7 +310,7 @@ fn error(lm: &Inner, ending: Ending, tally: &Tally, span: &OpenSpan) -> (Error, 
         Ending::Refused(refusal) => {
             let error = Error::from(refusal).with(|facts| {
                 facts.attempts = tally.attempts;
-                facts.usage = tally.usage;
+                facts.usage = tally.usage_of_failure();
                 facts.cost = tally.cost_of_failure();
                 facts.trace_id = span.context().span().map(|span| span.trace_id);
                 facts.model = Some(Arc::clone(&lm.full_name));
@@ -305,7 +327,7 @@ fn error(lm: &Inner, ending: Ending, tally: &Tally, span: &OpenSpan) -> (Error, 
         facts.request_id = failure.request_id;
         facts.retry_after = failure.retry_after;
         facts.attempts = tally.attempts;
-        facts.usage = tally.usage;
+        facts.usage = tally.usage_of_failure();
         facts.cost = tally.cost_of_failure();
         facts.trace_id = span.context().span().map(|span| span.trace_id);
         facts.partial.clone_from(&failure.partial);

@@ -60,6 +60,9 @@ const PROVIDERS: [Provider; 14] = {
 /// Splits `openai/gpt-4o-mini` into the provider and its name of the model.
 pub(crate) fn parse(model: &str) -> Result<(&'static Provider, &str), Error> {
     let error = |message| Err(Error::new(ErrorKind::Config, message));
+    if model.trim().is_empty() {
+        return error("no model is named: type for instance \"openai/gpt-4o-mini\"".to_owned());
+    }
     let Some((prefix, name)) = model.split_once('/') else {
         let guess = guess(model);
         return error(format!("model {model:?} does not name its provider: type \"{guess}/{model}\""));
@@ -100,8 +103,10 @@ impl Provider {
         let schemed = if text.contains("://") { text.clone() } else { format!("http://{text}") };
         // The protocols' paths are appended, so the address has to end in a slash.
         let ended = if schemed.ends_with('/') { schemed } else { format!("{schemed}/") };
+        // `https:/host` would be read as the host `https`.
+        let lacks_slash = !text.contains("://") && text.contains(":/");
         match Url::parse(&ended) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() && !lacks_slash => Ok(url),
             _ => Err(Error::new(
                 ErrorKind::Config,
                 format!("base URL {text:?} is not an http(s) address: type for instance {:?}", self.base_url),
@@ -138,7 +143,7 @@ mod tests {
         let (openai, _) = parse("openai/x").unwrap();
         assert_eq!(openai.base_url(Some("http://localhost:8000/v1")).unwrap().as_str(), "http://localhost:8000/v1/");
         assert_eq!(openai.base_url(Some("localhost:8000")).unwrap().as_str(), "http://localhost:8000/");
-        for wrong in ["ftp://x", "http://", "not an address"] {
+        for wrong in ["ftp://x", "http://", "https:/api.openai.com/v1", "not an address"] {
             let message = openai.base_url(Some(wrong)).unwrap_err().to_string();
             assert!(message.contains("is not an http(s) address: type for instance"), "{message}");
         }

@@ -36,7 +36,7 @@ impl Request {
     /// Returns an upper bound of the prompt's tokens.
     ///
     /// No tokenizer makes more tokens than there are bytes. What a provider puts around messages, schema and tools
-    /// is bounded by [`FRAME`] tokens for each of them.
+    /// is bounded by 32 tokens for each of them.
     #[must_use]
     pub fn max_input_tokens(&self) -> u64 {
         let messages = self.messages.iter().map(|message| message.bytes() + FRAME);

@@ -1,7 +1,7 @@
 //! The way to a provider over HTTP, by `genai`; nothing of it shows outside.
 
 use crate::error::{Error, ErrorKind};
-use crate::lm::classify::classify;
+use crate::lm::classify::{classify, no_stream};
 use crate::lm::failure::Failure;
 use crate::lm::provider::Provider;
 use crate::lm::request::Request;
@@ -10,6 +10,7 @@ use futures::StreamExt;
 use genai::chat::{self, ChatOptions, ChatRequest, ChatResponseFormat, ChatStreamEvent, ContentPart, JsonSpec, MessageContent};
 use genai::resolver::{AuthData, Endpoint};
 use genai::{Client, ModelIden, ServiceTarget};
+use glassbox_telemetry::loopback::is_loopback;
 use glassbox_trace::message::{Message, Part, Role, ToolCall};
 use glassbox_trace::span::Parameters;
 use secrecy::{ExposeSecret, SecretString};
@@ -46,10 +47,15 @@ pub(crate) struct Progress {
 
 impl Transport {
     pub(crate) fn new(provider: &Provider, model: &str, key: &SecretString, base_url: Url) -> Result<Self, Error> {
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_nodelay(true)
-            .user_agent(concat!("glassbox/", env!("CARGO_PKG_VERSION")))
+            .user_agent(concat!("glassbox/", env!("CARGO_PKG_VERSION")));
+        // A proxy cannot reach what listens on this machine alone.
+        if base_url.host_str().is_some_and(is_loopback) {
+            http = http.no_proxy();
+        }
+        let http = http
             .build()
             .map_err(|error| Error::new(ErrorKind::Config, "the HTTP client cannot be built").because(error))?;
         let target = ServiceTarget {
@@ -125,7 +131,11 @@ impl Transport {
         }
 
         progress.facts = frames.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(end) = end.filter(|_| progress.facts.finish_reason.is_some()) else {
+        if progress.chunks == 0 && progress.facts.is_empty() {
+            return Err(no_stream(&self.base_url));
+        }
+        let is_complete = progress.facts.finish_reason.is_some() || progress.facts.refusal.is_some();
+        let Some(end) = end.filter(|_| is_complete) else {
             return Err(Failure::new(ErrorKind::Network, "the stream ended before the answer was complete"));
         };
         let content = end.captured_content.unwrap_or_default();

@@ -40,6 +40,11 @@ pub(crate) struct AnswerFacts {
 }
 
 impl AnswerFacts {
+    /// Tells whether nothing of the protocol was found in what came.
+    pub(crate) fn is_empty(&self) -> bool {
+        [&self.id, &self.model, &self.finish_reason, &self.refusal].iter().all(|fact| fact.is_none()) && self.usage.is_empty()
+    }
+
     /// Takes over what a body or a frame tells.
     pub(crate) fn read(&mut self, wire: Wire, body: &Value) {
         match wire {
@@ -69,6 +74,12 @@ impl AnswerFacts {
         take(&mut self.model, &body["model"]);
         take(&mut self.finish_reason, &body["choices"][0]["finish_reason"]);
         take(&mut self.refusal, &body["choices"][0]["message"]["refusal"]);
+        // A stream refuses word by word.
+        let more = body["choices"][0]["delta"]["refusal"].as_str().unwrap_or_default();
+        if !more.is_empty() {
+            let said = self.refusal.as_deref().unwrap_or_default();
+            self.refusal = Some(format!("{said}{more}").into());
+        }
         self.add_usage(&body["usage"]);
     }
 
