@@ -75,8 +75,11 @@ impl Context {
     pub fn child(&self, name: &Arc<str>) -> Self {
         self.with(|inner| {
             let run = inner.run.get_or_insert_with(Run::new).clone();
-            let trace_id =
-                inner.span.as_ref().map_or_else(clock::new_trace_id, |span| span.trace_id);
+            let trace_id = match (&inner.span, &inner.trace.remote_parent) {
+                (Some(span), _) => span.trace_id,
+                (None, Some(remote)) => remote.trace_id,
+                (None, None) => clock::new_trace_id(),
+            };
             if inner.trace.name.is_none() {
                 let attributes = TraceAttributes {
                     name: Some(Arc::clone(name)),

@@ -54,6 +54,15 @@ impl SpanContext {
         }
     }
 
+    /// Returns the id of the span above: of this process, or of another one that the trace goes on from.
+    #[must_use]
+    pub fn parent_id(&self) -> Option<SpanId> {
+        match &self.parent {
+            Some(parent) => Some(parent.span_id),
+            None => self.trace.remote_parent.as_ref().map(|remote| remote.span_id),
+        }
+    }
+
     pub(crate) fn note(&self, note: Note) {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(note);
     }

@@ -22,6 +22,7 @@ pub mod pattern;
 pub mod bus;
 pub mod gate;
 pub mod context;
+pub mod propagation;
 pub mod open_span;
 pub mod scope;
 pub mod watch;

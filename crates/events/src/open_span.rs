@@ -49,7 +49,7 @@ impl OpenSpan {
             Box::new(Span {
                 trace_id: place.trace_id,
                 span_id: place.span_id,
-                parent_id: place.parent.as_ref().map(|parent| parent.span_id),
+                parent_id: place.parent_id(),
                 name: Arc::clone(name),
                 start: clock::now(),
                 end: None,

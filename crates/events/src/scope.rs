@@ -5,7 +5,7 @@ use crate::context::{Context, Inner, Scoped};
 use crate::gate::Gate;
 use crate::run::Run;
 use futures::stream::{self, Buffered, Collect, Iter, StreamExt};
-use glassbox_trace::span::TraceAttributes;
+use glassbox_trace::span::{RemoteParent, TraceAttributes};
 use pin_project_lite::pin_project;
 use serde_json::Value;
 use std::any::Any;
@@ -97,6 +97,25 @@ impl Scope {
     /// Sets the version of the program or experiment.
     pub fn version(self, version: impl Into<Arc<str>>) -> Self {
         self.trace(|trace| trace.version = Some(version.into()))
+    }
+
+    /// Goes on with the trace of a request, if its headers `traceparent` and `tracestate` name one; see
+    /// [`Context::from_headers`], which tells what the function gets and returns.
+    ///
+    /// ```
+    /// # async fn serve() {}
+    /// # async fn example(headers: std::collections::HashMap<String, String>) {
+    /// use glassbox_events::scope::Scope;
+    /// Scope::new().from_headers(|name| headers.get(name).map(String::as_str)).run(serve()).await;
+    /// # }
+    /// ```
+    pub fn from_headers<'h>(self, header: impl Fn(&str) -> Option<&'h str>) -> Self {
+        Self { context: self.context.enter(|| Context::from_headers(header)) }
+    }
+
+    /// Goes on with a trace of another process: spans are below its span, and not below the one that is open here.
+    pub fn remote_parent(self, parent: RemoteParent) -> Self {
+        Self { context: self.context.below(parent) }
     }
 
     /// Adds a gate, such as a [`Budget`](crate::watch::Budget). A clone of the same budget in other scopes is shared.

@@ -72,7 +72,10 @@ impl Task {
         leading: &'static [FieldSpec],
         outputs: &'static [FieldSpec],
     ) -> Self {
-        let schema = Arc::new(ResponseSchema { name: name.to_owned(), schema: object_schema(leading, outputs) });
+        let schema = Arc::new(ResponseSchema {
+            name: name.to_owned(),
+            schema: object_schema(leading, outputs),
+        });
         Self { instructions, inputs, leading, outputs, schema }
     }
 
@@ -142,10 +145,14 @@ pub(crate) async fn ask<T>(
         let text = response.text();
         match understand(format, task, &response, &text, &read) {
             Ok((output, repair)) => {
-                let corrected = told.map(|error| format!("the model corrected its answer when told: {error}"));
+                let corrected =
+                    told.map(|error| format!("the model corrected its answer when told: {error}"));
                 if let Some(repair) = corrected.or_else(|| repair.map(str::to_owned)) {
                     let repair: Arc<str> = repair.into();
-                    context.note(EventData::AdapterRepair(AdapterRepair { repair: Arc::clone(&repair) }), repair);
+                    context.note(
+                        EventData::AdapterRepair(AdapterRepair { repair: Arc::clone(&repair) }),
+                        repair,
+                    );
                 }
                 return Ok(Answered { output, response, usage, cost });
             }
@@ -180,9 +187,13 @@ fn understand<T>(
 ) -> Result<(T, Option<&'static str>), Unreadable> {
     let unreadable = |kind, message: String| Err(Unreadable { kind, message });
     if response.finish == Finish::Filter {
-        let reason = response.finish_reason.as_deref().filter(|reason| Finish::of(reason) == Finish::Filter);
+        let reason =
+            response.finish_reason.as_deref().filter(|reason| Finish::of(reason) == Finish::Filter);
         let reason = reason.unwrap_or("refusal");
-        return unreadable(ErrorKind::Filtered, format!("the model declined to answer ({reason}); change the input"));
+        return unreadable(
+            ErrorKind::Filtered,
+            format!("the model declined to answer ({reason}); change the input"),
+        );
     }
     let result = match text.trim() {
         "" => Err("the answer is empty".to_owned()),
@@ -194,7 +205,8 @@ fn understand<T>(
     match result {
         Ok((_, Some(_))) | Err(_) if response.finish == Finish::Length => unreadable(
             ErrorKind::Length,
-            "the answer was cut at the limit of output tokens: raise it with `.max_tokens(..)`".to_owned(),
+            "the answer was cut at the limit of output tokens: raise it with `.max_tokens(..)`"
+                .to_owned(),
         ),
         Ok(understood) => Ok(understood),
         Err(message) if text.trim().is_empty() => unreadable(ErrorKind::Empty, message),
@@ -204,7 +216,11 @@ fn understand<T>(
 
 fn tell_fallback(context: &Context, error: &Error) {
     let reason: Arc<str> = error.to_string().into();
-    let fallback = AdapterFallback { from: Format::Json.name(), to: Format::Markers.name(), reason: Arc::clone(&reason) };
+    let fallback = AdapterFallback {
+        from: Format::Json.name(),
+        to: Format::Markers.name(),
+        reason: Arc::clone(&reason),
+    };
     let message = format!("{} is not to be had, {} are used: {reason}", fallback.from, fallback.to);
     context.note(EventData::AdapterFallback(fallback), message);
 }
@@ -217,7 +233,14 @@ fn tell_parse_error(context: &Context, unreadable: &Unreadable, text: &str, asks
 }
 
 impl Unreadable {
-    fn into_error(self, lm: &Lm, context: &Context, text: String, usage: Usage, cost: Cost) -> Error {
+    fn into_error(
+        self,
+        lm: &Lm,
+        context: &Context,
+        text: String,
+        usage: Usage,
+        cost: Cost,
+    ) -> Error {
         let message = match self.kind {
             ErrorKind::Parse => format!("the model's answer could not be read: {}", self.message),
             _ => self.message,

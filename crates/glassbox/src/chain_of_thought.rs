@@ -94,7 +94,13 @@ impl<S: Signature> Module for ChainOfThought<S> {
                 reasoning: Arc::clone(reasoning),
             }));
         }
-        Ok(Prediction::new(output, reasoning, answered.usage, answered.cost, answered.response.model))
+        Ok(Prediction::new(
+            output,
+            reasoning,
+            answered.usage,
+            answered.cost,
+            answered.response.model,
+        ))
     }
 
     fn span_name(&self) -> Arc<str> {

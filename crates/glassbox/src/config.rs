@@ -17,7 +17,11 @@ const PRICES: &str = "GLASSBOX_PRICES";
 
 /// Reads the first of several variables that is set and not blank.
 pub(crate) fn first_of(names: &[&str]) -> Option<String> {
-    names.iter().filter_map(|name| std::env::var(name).ok()).map(|value| value.trim().to_owned()).find(|v| !v.is_empty())
+    names
+        .iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .map(|value| value.trim().to_owned())
+        .find(|v| !v.is_empty())
 }
 
 /// Returns the built-in prices, with those of `GLASSBOX_PRICES` over them; the file is read once a process.

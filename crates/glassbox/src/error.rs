@@ -113,7 +113,12 @@ impl ErrorKind {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), source: None, facts: Facts::default() }))
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            source: None,
+            facts: Facts::default(),
+        }))
     }
 
     /// Wraps an error of a module of your own.

@@ -31,7 +31,8 @@ impl<S: Signature> Example<S> {
     pub(crate) fn shot(self, leading: &[FieldSpec]) -> Shot {
         let mut output = serde_json::Map::new();
         if !leading.is_empty() {
-            let reasoning = self.reasoning.unwrap_or_else(|| "The answer follows from the input.".to_owned());
+            let reasoning =
+                self.reasoning.unwrap_or_else(|| "The answer follows from the input.".to_owned());
             output.insert("reasoning".to_owned(), reasoning.into());
         }
         if let Value::Object(fields) = self.output.to_json() {

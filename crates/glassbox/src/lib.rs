@@ -51,7 +51,8 @@ pub use example::Example;
 pub use field::{Field, FieldError};
 pub use glassbox_macros::{Field, Signature};
 pub use lm::{
-    DEFAULT_MAX_TOKENS, DEFAULT_TIMEOUT, Finish, Lm, LmBuilder, Reply, Request, Response, ResponseSchema, RetryPolicy,
+    DEFAULT_MAX_TOKENS, DEFAULT_TIMEOUT, Finish, Lm, LmBuilder, Reply, Request, Response,
+    ResponseSchema, RetryPolicy,
 };
 pub use module::{BoxFuture, DynModule, Module, Record};
 pub use predict::Predict;

@@ -23,6 +23,7 @@ mod classify;
 mod transport;
 mod retry;
 mod scripted;
+mod record;
 mod client;
 
 pub use request::{Finish, Request, Response, ResponseSchema};
@@ -66,6 +67,8 @@ pub(crate) struct Inner {
     pub(crate) prices: Arc<PriceTable>,
     /// Whether to ask for structured output; turned off when the provider refuses it.
     structured: AtomicBool,
+    /// Whether requests carry the trace's id.
+    pub(crate) propagates: bool,
 }
 
 #[derive(Debug)]
@@ -90,11 +93,15 @@ impl Lm {
             model: model.into(),
             api_key: None,
             base_url: None,
-            parameters: Parameters { max_tokens: Some(DEFAULT_MAX_TOKENS), ..Parameters::default() },
+            parameters: Parameters {
+                max_tokens: Some(DEFAULT_MAX_TOKENS),
+                ..Parameters::default()
+            },
             timeout: DEFAULT_TIMEOUT,
             retry: RetryPolicy::default(),
             gates: Vec::new(),
             structured: true,
+            propagates: false,
         }
     }
 
@@ -108,7 +115,8 @@ impl Lm {
     /// ```
     #[must_use]
     pub fn scripted(replies: impl IntoIterator<Item = impl Into<Reply>>) -> Self {
-        let parameters = Parameters { max_tokens: Some(DEFAULT_MAX_TOKENS), ..Parameters::default() };
+        let parameters =
+            Parameters { max_tokens: Some(DEFAULT_MAX_TOKENS), ..Parameters::default() };
         Self(Arc::new(Inner {
             provider: "scripted".into(),
             otel_provider: "scripted".into(),
@@ -123,6 +131,7 @@ impl Lm {
             gates: Vec::new(),
             prices: Arc::new(PriceTable::empty("scripted", "")),
             structured: AtomicBool::new(true),
+            propagates: false,
         }))
     }
 
@@ -154,7 +163,10 @@ impl Lm {
 
 impl fmt::Debug for Lm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lm").field("model", &self.name()).field("backend", &self.0.backend).finish_non_exhaustive()
+        f.debug_struct("Lm")
+            .field("model", &self.name())
+            .field("backend", &self.0.backend)
+            .finish_non_exhaustive()
     }
 }
 
@@ -170,6 +182,7 @@ pub struct LmBuilder {
     retry: RetryPolicy,
     gates: Vec<Arc<dyn Gate>>,
     structured: bool,
+    propagates: bool,
 }
 
 impl LmBuilder {
@@ -260,6 +273,13 @@ impl LmBuilder {
         self
     }
 
+    /// Sends the trace's id along (`traceparent`), for a gateway of one's own whose spans belong into the same trace.
+    /// By default it is not sent: a provider is a third party.
+    pub fn propagate_trace_context(mut self, propagate: bool) -> Self {
+        self.propagates = propagate;
+        self
+    }
+
     /// Makes the model. Nothing is called yet.
     ///
     /// # Errors
@@ -286,6 +306,7 @@ impl LmBuilder {
             gates: self.gates,
             prices: config::prices()?,
             structured: AtomicBool::new(self.structured),
+            propagates: self.propagates,
         })))
     }
 
@@ -305,15 +326,18 @@ impl LmBuilder {
     fn checked_parameters(&self) -> Result<ServiceTier, Error> {
         let wrong = |message: String| Error::new(ErrorKind::Config, message);
         if self.parameters.max_tokens == Some(0) {
-            return Err(wrong("max_tokens is 0, so the model could say nothing: type at least 1".to_owned()));
+            return Err(wrong(
+                "max_tokens is 0, so the model could say nothing: type at least 1".to_owned(),
+            ));
         }
         if let Some(effort) = &self.parameters.reasoning_effort {
             genai::chat::ReasoningEffort::from_str(effort)
                 .map_err(|_| wrong(format!("reasoning effort {effort:?} is unknown: type low, medium, high or a number of tokens")))?;
         }
         let Some(tier) = &self.parameters.service_tier else { return Ok(ServiceTier::Standard) };
-        genai::chat::ServiceTier::from_str(tier)
-            .map_err(|_| wrong(format!("service tier {tier:?} is unknown: type flex, auto or default")))?;
+        genai::chat::ServiceTier::from_str(tier).map_err(|_| {
+            wrong(format!("service tier {tier:?} is unknown: type flex, auto or default"))
+        })?;
         Ok(ServiceTier::from_name(tier).unwrap_or(ServiceTier::Standard))
     }
 }

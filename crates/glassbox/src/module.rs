@@ -42,7 +42,10 @@ pub trait Module: Send + Sync {
     type Output: Record + Send;
 
     /// Does the work. The input is shared with the span, so that nothing is copied for the trace.
-    fn forward(&self, input: Arc<Self::Input>) -> impl Future<Output = Result<Self::Output, Error>> + Send;
+    fn forward(
+        &self,
+        input: Arc<Self::Input>,
+    ) -> impl Future<Output = Result<Self::Output, Error>> + Send;
 
     /// Names the span: by default the type's name and `.forward`.
     fn span_name(&self) -> Arc<str> {
@@ -66,7 +69,13 @@ pub trait Module: Send + Sync {
         let input = input.into();
         async move {
             let payload = Payload::shared(Arc::new(Rendered(Arc::clone(&input))));
-            let span = OpenSpan::begin(&Context::current(), Family::Module, &self.span_name(), self.detail(), Some(payload));
+            let span = OpenSpan::begin(
+                &Context::current(),
+                Family::Module,
+                &self.span_name(),
+                self.detail(),
+                Some(payload),
+            );
             let context = span.context().clone();
             let result = context.scope(self.forward(input)).await;
             match &result {
@@ -153,7 +162,11 @@ impl<O: Field> Render for RenderedPrediction<O> {
         match (reasoning, output) {
             (Some(reasoning), Value::Object(output)) => {
                 let first = std::iter::once(("reasoning".to_owned(), Value::from(reasoning)));
-                Value::Object(first.chain(output.into_iter().filter(|(name, _)| name != "reasoning")).collect())
+                Value::Object(
+                    first
+                        .chain(output.into_iter().filter(|(name, _)| name != "reasoning"))
+                        .collect(),
+                )
             }
             (_, output) => output,
         }
@@ -182,6 +195,9 @@ mod tests {
     #[test]
     fn names_lose_their_paths() {
         assert_eq!(short_name("shop::CoffeeShopAgent"), "CoffeeShopAgent");
-        assert_eq!(short_name("a::Retry<a::b::Agent, alloc::vec::Vec<u8>>"), "Retry<Agent, Vec<u8>>");
+        assert_eq!(
+            short_name("a::Retry<a::b::Agent, alloc::vec::Vec<u8>>"),
+            "Retry<Agent, Vec<u8>>"
+        );
     }
 }

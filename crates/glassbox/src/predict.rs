@@ -53,7 +53,11 @@ impl<S: Signature> Predictor<S> {
     }
 
     /// Asks the model of the scope, or else the own one.
-    pub(crate) async fn ask<T>(&self, input: &S::Input, read: impl Fn(&Value) -> Result<T, FieldError>) -> Result<Answered<T>, Error> {
+    pub(crate) async fn ask<T>(
+        &self,
+        input: &S::Input,
+        read: impl Fn(&Value) -> Result<T, FieldError>,
+    ) -> Result<Answered<T>, Error> {
         let scoped = Context::current().carried::<Lm>();
         let lm = scoped.as_deref().unwrap_or(&self.lm);
         adapter::ask(&self.task, lm, &self.shots, &input.to_json(), self.asks_again, read).await
@@ -75,7 +79,10 @@ impl<S> Clone for Predictor<S> {
 
 impl<S> fmt::Debug for Predictor<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct(&self.span_name).field("lm", &self.lm).field("examples", &self.shots.len()).finish()
+        f.debug_struct(&self.span_name)
+            .field("lm", &self.lm)
+            .field("examples", &self.shots.len())
+            .finish()
     }
 }
 
@@ -137,7 +144,13 @@ impl<S: Signature> Module for Predict<S> {
     async fn forward(&self, input: Arc<S::Input>) -> Result<Self::Output, Error> {
         let answered = self.0.ask(&input, S::Output::from_json).await?;
         let reasoning = answered.response.reasoning().cloned();
-        Ok(Prediction::new(answered.output, reasoning, answered.usage, answered.cost, answered.response.model))
+        Ok(Prediction::new(
+            answered.output,
+            reasoning,
+            answered.usage,
+            answered.cost,
+            answered.response.model,
+        ))
     }
 
     fn span_name(&self) -> Arc<str> {

@@ -31,9 +31,18 @@ pub(crate) struct Facts {
 }
 
 impl<O> Prediction<O> {
-    pub(crate) fn new(output: O, reasoning: Option<Arc<str>>, usage: Usage, cost: Cost, model: Option<Arc<str>>) -> Self {
+    pub(crate) fn new(
+        output: O,
+        reasoning: Option<Arc<str>>,
+        usage: Usage,
+        cost: Cost,
+        model: Option<Arc<str>>,
+    ) -> Self {
         let trace_id = Context::current().span().map(|span| span.trace_id);
-        Self { output: Arc::new(output), facts: Arc::new(Facts { reasoning, usage, cost, model, trace_id }) }
+        Self {
+            output: Arc::new(output),
+            facts: Arc::new(Facts { reasoning, usage, cost, model, trace_id }),
+        }
     }
 
     /// Returns the output.
@@ -102,6 +111,9 @@ impl<O> Clone for Prediction<O> {
 
 impl<O: fmt::Debug> fmt::Debug for Prediction<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Prediction").field("output", &self.output).field("facts", &self.facts).finish()
+        f.debug_struct("Prediction")
+            .field("output", &self.output)
+            .field("facts", &self.facts)
+            .finish()
     }
 }

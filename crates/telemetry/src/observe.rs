@@ -226,6 +226,7 @@ fn start_worker(destination: Destination, style: BodyStyle) -> Result<Arc<Queue>
             memory.attach(&queue);
             Sink::Memory(memory)
         }
+        Target::Discard => Sink::Discard,
     };
     worker::spawn(Delivery::new(Arc::clone(&queue), sink, limits, style))
         .map_err(|source| Kind::Worker { destination: name.to_string(), source })?;

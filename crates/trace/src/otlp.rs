@@ -17,6 +17,7 @@
 //!   the first chunk has milliseconds; messages have the order of OpenAI's chat format (reasoning, texts, tool
 //!   calls, each tool result its own message); the environment is in Langfuse's alphabet; names, users, sessions
 //!   and tags have 200 characters; a span without a name gets one.
+//! - Both: which span of another process a trace goes on from is known of the spans right below it, not of the others.
 //!
 //! ```
 //! use glassbox_trace::otlp::{self, DecodeLimits, Encoding, Profile, Resource};

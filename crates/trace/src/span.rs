@@ -51,6 +51,13 @@ impl Span {
         self.end.map(|end| end.since(self.start))
     }
 
+    /// Tells whether the span is the topmost one of its process: it has no parent, or one in another process.
+    #[must_use]
+    pub fn is_local_root(&self) -> bool {
+        let Some(parent) = self.parent_id else { return true };
+        self.trace.remote_parent.as_ref().is_some_and(|remote| remote.span_id == parent)
+    }
+
     /// Returns the kind of the span.
     #[must_use]
     pub fn kind(&self) -> Kind {
@@ -122,4 +129,19 @@ pub struct TraceAttributes {
     pub release: Option<Arc<str>>,
     /// The version of the program or of the experiment.
     pub version: Option<Arc<str>>,
+    /// The span of another process that the trace goes on from. The roots of this process are its children.
+    pub remote_parent: Option<Arc<RemoteParent>>,
+}
+
+/// A span of another process, as W3C trace context (`traceparent`, `tracestate`) tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteParent {
+    /// The trace that goes on here.
+    pub trace_id: TraceId,
+    /// The span in the other process.
+    pub span_id: SpanId,
+    /// Whether the other process may have recorded the trace. A sampler that follows the parent follows this.
+    pub sampled: bool,
+    /// What vendors along the way wish to be handed on, unread.
+    pub trace_state: Option<Arc<str>>,
 }

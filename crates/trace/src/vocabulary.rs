@@ -197,6 +197,11 @@ pub mod langfuse {
     /// The version of the program or experiment, on every span: a string, anything else loses the observation.
     pub const VERSION: &str = "langfuse.version";
 
+    /// Marks the topmost span of an application below a span of another one, a bool: it is a root all the same.
+    pub const IS_APP_ROOT: &str = "langfuse.internal.is_app_root";
+    /// The older mark for the same, a text: the trace's name, input and output are taken from such a span.
+    pub const AS_ROOT: &str = "langfuse.internal.as_root";
+
     /// Our own facts in Langfuse's observation metadata, where they can be filtered by.
     pub mod metadata {
         /// What [`glassbox::SIGNATURE`](super::super::glassbox::SIGNATURE) says.

@@ -2,4 +2,5 @@
 
 mod bus;
 mod gate;
+mod propagation;
 mod scope;

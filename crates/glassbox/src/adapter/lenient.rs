@@ -12,10 +12,14 @@ pub(super) fn object(text: &str) -> Result<(Map<String, Value>, Option<&'static 
         Err(error) => error.to_string(),
     };
     let Some(start) = text.find('{') else {
-        return Err(format!("expected a JSON object, found {:?}", text.chars().take(80).collect::<String>()));
+        return Err(format!(
+            "expected a JSON object, found {:?}",
+            text.chars().take(80).collect::<String>()
+        ));
     };
     let from_brace = &text[start..];
-    let mut stream = serde_json::Deserializer::from_str(from_brace).into_iter::<Map<String, Value>>();
+    let mut stream =
+        serde_json::Deserializer::from_str(from_brace).into_iter::<Map<String, Value>>();
     if let Some(Ok(fields)) = stream.next() {
         return Ok((fields, Some("took the JSON object out of the text around it")));
     }
@@ -32,7 +36,9 @@ fn unfinished(text: &str) -> Option<Map<String, Value>> {
         return None;
     }
     match JsonValue::parse_with_config(text.as_bytes(), false, PartialMode::On).ok()? {
-        JsonValue::Object(fields) => Some(fields.iter().map(|(key, value)| (key.to_string(), convert(value))).collect()),
+        JsonValue::Object(fields) => {
+            Some(fields.iter().map(|(key, value)| (key.to_string(), convert(value))).collect())
+        }
         _ => None,
     }
 }
@@ -46,7 +52,9 @@ fn convert(value: &JsonValue<'_>) -> Value {
         JsonValue::Float(value) => Number::from_f64(*value).map_or(Value::Null, Value::Number),
         JsonValue::Str(text) => Value::String(text.to_string()),
         JsonValue::Array(items) => items.iter().map(convert).collect(),
-        JsonValue::Object(fields) => fields.iter().map(|(key, value)| (key.to_string(), convert(value))).collect(),
+        JsonValue::Object(fields) => {
+            fields.iter().map(|(key, value)| (key.to_string(), convert(value))).collect()
+        }
         // Only with the feature for big integers, which another crate may turn on.
         #[allow(unreachable_patterns, reason = "depends on a feature of the parser")]
         _ => Value::Null,

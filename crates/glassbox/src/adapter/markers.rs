@@ -13,7 +13,8 @@ pub(super) fn messages(task: &Task, shots: &[Shot], input: &Value) -> Vec<Messag
     let mut messages = vec![Message::system(instructions(task))];
     for shot in shots {
         messages.push(Message::user(question(task, &shot.input)));
-        messages.push(Message::assistant(fields(task.answers(), &shot.output) + &marker(COMPLETED)));
+        messages
+            .push(Message::assistant(fields(task.answers(), &shot.output) + &marker(COMPLETED)));
     }
     messages.push(Message::user(question(task, input)));
     messages
@@ -84,7 +85,12 @@ fn instructions(task: &Task) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{}\n{{{}}}\n", marker(field.name), field.name);
     }
-    let _ = write!(text, "{}\n\nIn adhering to this structure, your objective is:\n{}", marker(COMPLETED), task.instructions);
+    let _ = write!(
+        text,
+        "{}\n\nIn adhering to this structure, your objective is:\n{}",
+        marker(COMPLETED),
+        task.instructions
+    );
     text
 }
 
@@ -96,7 +102,11 @@ fn list<'a>(text: &mut String, fields: impl Iterator<Item = &'a FieldSpec>) {
         if let (false, Some(schema)) = (defs.is_empty(), schema.as_object_mut()) {
             schema.insert("$defs".to_owned(), defs.into());
         }
-        let kind = if is_text(&schema) { "text".to_owned() } else { format!("JSON matching this schema: {schema}") };
+        let kind = if is_text(&schema) {
+            "text".to_owned()
+        } else {
+            format!("JSON matching this schema: {schema}")
+        };
         let _ = writeln!(text, "{}. `{}` ({kind}): {}", at + 1, field.name, field.description);
     }
 }
@@ -139,7 +149,10 @@ mod tests {
     fn sections_are_read_whatever_the_spacing() {
         let text = "Well.\n[[ ## reasoning ## ]]\nFirst line\n\nsecond line\n\n[[##answer##]] 42\n[[ ## completed ## ]]\nBye";
         let fields = sections(text);
-        assert_eq!(Value::Object(fields), serde_json::json!({ "reasoning": "First line\n\nsecond line", "answer": "42" }));
+        assert_eq!(
+            Value::Object(fields),
+            serde_json::json!({ "reasoning": "First line\n\nsecond line", "answer": "42" })
+        );
     }
 
     #[test]

@@ -13,33 +13,47 @@ use url::Url;
 pub(crate) fn classify(error: &genai::Error, wire: Wire, base_url: &Url) -> Failure {
     use genai::{Error, webc};
     match error {
-        Error::HttpError { status, body, headers, .. } => of_status(status.as_u16(), body, headers, base_url),
-        Error::WebModelCall { webc_error, .. } | Error::WebAdapterCall { webc_error, .. } => match webc_error {
-            webc::Error::ResponseFailedStatus { status, body, headers } => {
-                of_status(status.as_u16(), body, headers, base_url)
+        Error::HttpError { status, body, headers, .. } => {
+            of_status(status.as_u16(), body, headers, base_url)
+        }
+        Error::WebModelCall { webc_error, .. } | Error::WebAdapterCall { webc_error, .. } => {
+            match webc_error {
+                webc::Error::ResponseFailedStatus { status, body, headers } => {
+                    of_status(status.as_u16(), body, headers, base_url)
+                }
+                webc::Error::ResponseFailedNotJson { content_type, body } => {
+                    not_json(content_type, body, base_url)
+                }
+                webc::Error::ResponseFailedInvalidJson { body, cause } => partial(
+                    Failure::new(
+                        ErrorKind::Malformed,
+                        format!("the provider's answer is no valid JSON: {cause}"),
+                    ),
+                    body,
+                ),
+                webc::Error::Reqwest(error) => of_connection(error, base_url),
+                other => Failure::new(ErrorKind::Malformed, excerpt(&other.to_string())),
             }
-            webc::Error::ResponseFailedNotJson { content_type, body } => not_json(content_type, body, base_url),
-            webc::Error::ResponseFailedInvalidJson { body, cause } => {
-                partial(Failure::new(ErrorKind::Malformed, format!("the provider's answer is no valid JSON: {cause}")), body)
-            }
-            webc::Error::Reqwest(error) => of_connection(error, base_url),
-            other => Failure::new(ErrorKind::Malformed, excerpt(&other.to_string())),
-        },
+        }
         // A stream's own errors come in a box, among them the refusal to begin one.
         Error::WebStream { error, cause, .. } => {
             match (error.downcast_ref::<Error>(), error.downcast_ref::<reqwest::Error>()) {
                 (Some(error), _) => classify(error, wire, base_url),
                 (None, Some(error)) => of_connection(error, base_url),
-                (None, None) => {
-                    Failure::new(ErrorKind::Network, format!("the stream broke off: {}", excerpt(cause)))
-                }
+                (None, None) => Failure::new(
+                    ErrorKind::Network,
+                    format!("the stream broke off: {}", excerpt(cause)),
+                ),
             }
         }
         Error::ChatResponse { body, .. } => of_error_event(body),
-        Error::StreamParse { serde_error, .. } => {
-            Failure::new(ErrorKind::Malformed, format!("a chunk of the stream is no valid JSON: {serde_error}"))
+        Error::StreamParse { serde_error, .. } => Failure::new(
+            ErrorKind::Malformed,
+            format!("a chunk of the stream is no valid JSON: {serde_error}"),
+        ),
+        Error::ChatResponseGeneration { response_body, cause, .. } => {
+            unreadable(response_body, cause, wire)
         }
-        Error::ChatResponseGeneration { response_body, cause, .. } => unreadable(response_body, cause, wire),
         other => Failure::new(ErrorKind::BadRequest, excerpt(&other.to_string())).final_(),
     }
 }
@@ -48,35 +62,72 @@ pub(crate) fn classify(error: &genai::Error, wire: Wire, base_url: &Url) -> Fail
 fn of_status(status: u16, body: &str, headers: &HeaderMap, base_url: &Url) -> Failure {
     let json: Value = serde_json::from_str(body).unwrap_or_default();
     let said = provider_message(&json).unwrap_or_else(|| excerpt(body));
-    let code = ["code", "type", "status"].map(|key| json["error"][key].as_str().unwrap_or_default());
+    let code =
+        ["code", "type", "status"].map(|key| json["error"][key].as_str().unwrap_or_default());
     let has_code = |wanted: &str| code.contains(&wanted);
     let lower = said.to_ascii_lowercase();
 
     // Gemini says so with 400.
-    let refuses_key = matches!(status, 401 | 403) || status == 400 && lower.contains("api key not valid");
+    let refuses_key =
+        matches!(status, 401 | 403) || status == 400 && lower.contains("api key not valid");
     let mut failure = match status {
-        _ if refuses_key => Failure::new(ErrorKind::Auth, format!("the provider refused the key ({status}): {said}; check the key that you use")),
-        402 => Failure::new(ErrorKind::RateLimited, format!("no credit left ({status}): {said}; add credit at the provider")).final_(),
+        _ if refuses_key => Failure::new(
+            ErrorKind::Auth,
+            format!("the provider refused the key ({status}): {said}; check the key that you use"),
+        ),
+        402 => Failure::new(
+            ErrorKind::RateLimited,
+            format!("no credit left ({status}): {said}; add credit at the provider"),
+        )
+        .final_(),
         404 => Failure::new(
             ErrorKind::NotFound,
-            format!("the provider does not know the model or the address {base_url} (404): {said}; check the model's name and the base URL"),
+            format!(
+                "the provider does not know the model or the address {base_url} (404): {said}; check the model's name and the base URL"
+            ),
         ),
-        408 => Failure::new(ErrorKind::Timeout, format!("the provider gave up waiting (408): {said}")),
-        429 if has_code("insufficient_quota") => {
-            Failure::new(ErrorKind::RateLimited, format!("the quota is used up (429): {said}; add credit at the provider")).final_()
+        408 => {
+            Failure::new(ErrorKind::Timeout, format!("the provider gave up waiting (408): {said}"))
         }
-        429 => Failure::new(ErrorKind::RateLimited, format!("too many requests (429): {said}; lower the concurrency or wait")),
-        400 | 413 if has_code("context_length_exceeded") || lower.contains("context length") || lower.contains("prompt is too long") => {
-            Failure::new(ErrorKind::ContextLength, format!("the prompt is too long for the model ({status}): {said}; shorten the input"))
+        429 if has_code("insufficient_quota") => Failure::new(
+            ErrorKind::RateLimited,
+            format!("the quota is used up (429): {said}; add credit at the provider"),
+        )
+        .final_(),
+        429 => Failure::new(
+            ErrorKind::RateLimited,
+            format!("too many requests (429): {said}; lower the concurrency or wait"),
+        ),
+        400 | 413
+            if has_code("context_length_exceeded")
+                || lower.contains("context length")
+                || lower.contains("prompt is too long") =>
+        {
+            Failure::new(
+                ErrorKind::ContextLength,
+                format!(
+                    "the prompt is too long for the model ({status}): {said}; shorten the input"
+                ),
+            )
         }
         500.. => Failure::new(ErrorKind::Server, format!("the provider failed ({status}): {said}")),
-        _ => Failure::new(ErrorKind::BadRequest, format!("the provider refused the request ({status}): {said}")),
+        _ => Failure::new(
+            ErrorKind::BadRequest,
+            format!("the provider refused the request ({status}): {said}"),
+        ),
     };
     failure.status = Some(status);
     failure.rejects_schema = matches!(status, 400 | 422)
-        && ["response_format", "json_schema", "output_config", "output_format", "responsejsonschema", "structured output"]
-            .iter()
-            .any(|word| lower.contains(word));
+        && [
+            "response_format",
+            "json_schema",
+            "output_config",
+            "output_format",
+            "responsejsonschema",
+            "structured output",
+        ]
+        .iter()
+        .any(|word| lower.contains(word));
     failure.retry_after = retry_after(headers, SystemTime::now()).or_else(|| retry_info(&json));
     failure.request_id = ["x-request-id", "request-id", "x-goog-request-id"]
         .iter()
@@ -98,10 +149,22 @@ fn unreadable(body: &Value, cause: &str, wire: Wire) -> Failure {
     let mut facts = AnswerFacts::default();
     facts.read(wire, body);
     let mut failure = match &facts.refusal {
-        Some(reason) => Failure::new(ErrorKind::Filtered, format!("the provider blocked the prompt: {reason}; change the input")),
+        Some(reason) => Failure::new(
+            ErrorKind::Filtered,
+            format!("the provider blocked the prompt: {reason}; change the input"),
+        ),
         None => match provider_message(body) {
-            Some(said) => Failure::new(ErrorKind::Server, format!("the provider answered with an error: {said}")),
-            None => Failure::new(ErrorKind::Malformed, format!("the provider's answer lacks what its protocol demands: {}", excerpt(cause))),
+            Some(said) => Failure::new(
+                ErrorKind::Server,
+                format!("the provider answered with an error: {said}"),
+            ),
+            None => Failure::new(
+                ErrorKind::Malformed,
+                format!(
+                    "the provider's answer lacks what its protocol demands: {}",
+                    excerpt(cause)
+                ),
+            ),
         },
     };
     failure.usage = facts.usage(wire);
@@ -129,14 +192,22 @@ pub(crate) fn no_stream(base_url: &Url) -> Failure {
 fn of_connection(error: &reqwest::Error, base_url: &Url) -> Failure {
     let cause = root_cause(error);
     if error.is_timeout() {
-        return Failure::new(ErrorKind::Timeout, format!("{base_url} did not answer in time: {cause}"));
+        return Failure::new(
+            ErrorKind::Timeout,
+            format!("{base_url} did not answer in time: {cause}"),
+        );
     }
     if error.is_connect() {
-        let message = format!("{base_url} cannot be reached: {cause}; check the base URL and the network");
+        let message =
+            format!("{base_url} cannot be reached: {cause}; check the base URL and the network");
         return Failure { may_have_cost: false, ..Failure::new(ErrorKind::Network, message) };
     }
     if error.is_builder() {
-        return Failure::new(ErrorKind::Config, format!("the request cannot be built: {cause}; check the key and the base URL")).final_();
+        return Failure::new(
+            ErrorKind::Config,
+            format!("the request cannot be built: {cause}; check the key and the base URL"),
+        )
+        .final_();
     }
     Failure::new(ErrorKind::Network, format!("the connection to {base_url} broke: {cause}"))
 }
@@ -151,7 +222,13 @@ fn root_cause(error: &dyn std::error::Error) -> String {
 
 /// Finds the message in a provider's error body; the shapes differ by provider.
 fn provider_message(body: &Value) -> Option<String> {
-    let candidates = [&body["error"]["message"], &body["message"], &body["error"], &body["detail"], &body[0]["error"]["message"]];
+    let candidates = [
+        &body["error"]["message"],
+        &body["message"],
+        &body["error"],
+        &body["detail"],
+        &body[0]["error"]["message"],
+    ];
     candidates.iter().find_map(|value| value.as_str()).map(excerpt)
 }
 
@@ -164,13 +241,18 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
     let after = text("retry-after")?;
     match number(after) {
         Some(number) => Some(at_most_a_day(number)),
-        None => Some(httpdate::parse_http_date(after).ok()?.duration_since(now).unwrap_or_default()),
+        None => {
+            Some(httpdate::parse_http_date(after).ok()?.duration_since(now).unwrap_or_default())
+        }
     }
 }
 
 /// Reads how long Gemini asks to wait, which it tells in the body alone: a `google.rpc.RetryInfo` such as `"34s"`.
 fn retry_info(body: &Value) -> Option<Duration> {
-    let delay = body["error"]["details"].as_array()?.iter().find_map(|detail| detail["retryDelay"].as_str())?;
+    let delay = body["error"]["details"]
+        .as_array()?
+        .iter()
+        .find_map(|detail| detail["retryDelay"].as_str())?;
     number(delay.strip_suffix('s')?).map(at_most_a_day)
 }
 
@@ -207,13 +289,17 @@ mod tests {
     use reqwest::header::HeaderValue;
 
     fn headers(rows: &[(&'static str, &str)]) -> HeaderMap {
-        rows.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_str(value).unwrap())).collect()
+        rows.iter()
+            .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_str(value).unwrap()))
+            .collect()
     }
 
     #[test]
     fn retry_after_is_read_in_all_its_forms() {
         let now = SystemTime::UNIX_EPOCH;
-        let check = |rows: &[_], expected| assert_eq!(retry_after(&headers(rows), now), expected, "{rows:?}");
+        let check = |rows: &[_], expected| {
+            assert_eq!(retry_after(&headers(rows), now), expected, "{rows:?}")
+        };
         check(&[("retry-after", "2")], Some(Duration::from_secs(2)));
         check(&[("retry-after", "2"), ("retry-after-ms", "150")], Some(Duration::from_millis(150)));
         check(&[("retry-after", "Thu, 01 Jan 1970 00:00:07 GMT")], Some(Duration::from_secs(7)));
@@ -239,13 +325,28 @@ mod tests {
             assert_eq!((failure.kind, failure.retryable), (kind, retryable), "{status} {body}");
         };
         check(401, "{}", ErrorKind::Auth, false);
-        check(400, r#"{"error":{"message":"API key not valid. Please pass a valid API key."}}"#, ErrorKind::Auth, false);
+        check(
+            400,
+            r#"{"error":{"message":"API key not valid. Please pass a valid API key."}}"#,
+            ErrorKind::Auth,
+            false,
+        );
         check(404, "", ErrorKind::NotFound, false);
         check(429, r#"{"error":{"message":"slow down"}}"#, ErrorKind::RateLimited, true);
         check(429, r#"{"error":{"code":"insufficient_quota"}}"#, ErrorKind::RateLimited, false);
-        check(400, r#"{"error":{"code":"context_length_exceeded"}}"#, ErrorKind::ContextLength, false);
+        check(
+            400,
+            r#"{"error":{"code":"context_length_exceeded"}}"#,
+            ErrorKind::ContextLength,
+            false,
+        );
         check(529, r#"{"error":{"type":"overloaded_error"}}"#, ErrorKind::Server, true);
-        let refused = of_status(400, r#"{"error":{"message":"response_format is not supported"}}"#, &HeaderMap::new(), &url);
+        let refused = of_status(
+            400,
+            r#"{"error":{"message":"response_format is not supported"}}"#,
+            &HeaderMap::new(),
+            &url,
+        );
         assert!(refused.rejects_schema);
     }
 }

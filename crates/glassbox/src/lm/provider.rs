@@ -40,20 +40,118 @@ impl Provider {
 const PROVIDERS: [Provider; 14] = {
     use AdapterKind as Kind;
     [
-        Provider::new("openai", "openai", Kind::OpenAI, &["OPENAI_API_KEY"], &["OPENAI_BASE_URL"], "https://api.openai.com/v1/"),
-        Provider::new("anthropic", "anthropic", Kind::Anthropic, &["ANTHROPIC_API_KEY"], &["ANTHROPIC_BASE_URL"], "https://api.anthropic.com/v1/"),
-        Provider::new("gemini", "gcp.gemini", Kind::Gemini, &["GEMINI_API_KEY", "GOOGLE_API_KEY"], &["GEMINI_BASE_URL"], "https://generativelanguage.googleapis.com/v1beta/"),
-        Provider::new("ollama", "ollama", Kind::Ollama, &[], &["OLLAMA_BASE_URL", "OLLAMA_HOST"], "http://localhost:11434/"),
-        Provider::new("openrouter", "openrouter", Kind::OpenRouter, &["OPENROUTER_API_KEY", "OPEN_ROUTER_API_KEY"], &["OPENROUTER_BASE_URL"], "https://openrouter.ai/api/v1/"),
-        Provider::new("deepseek", "deepseek", Kind::DeepSeek, &["DEEPSEEK_API_KEY"], &["DEEPSEEK_BASE_URL"], "https://api.deepseek.com/v1/"),
-        Provider::new("groq", "groq", Kind::Groq, &["GROQ_API_KEY"], &["GROQ_BASE_URL"], "https://api.groq.com/openai/v1/"),
-        Provider::new("mistral", "mistral_ai", Kind::Mistral, &["MISTRAL_API_KEY"], &["MISTRAL_BASE_URL"], "https://api.mistral.ai/v1/"),
-        Provider::new("xai", "x_ai", Kind::Xai, &["XAI_API_KEY"], &["XAI_BASE_URL"], "https://api.x.ai/v1/"),
-        Provider::new("together", "together", Kind::Together, &["TOGETHER_API_KEY"], &["TOGETHER_BASE_URL"], "https://api.together.xyz/v1/"),
-        Provider::new("fireworks", "fireworks", Kind::Fireworks, &["FIREWORKS_API_KEY"], &["FIREWORKS_BASE_URL"], "https://api.fireworks.ai/inference/v1/"),
-        Provider::new("cohere", "cohere", Kind::Cohere, &["COHERE_API_KEY"], &["COHERE_BASE_URL"], "https://api.cohere.com/v1/"),
-        Provider::new("moonshot", "moonshot_ai", Kind::Moonshot, &["MOONSHOT_API_KEY"], &["MOONSHOT_BASE_URL"], "https://api.moonshot.cn/v1/"),
-        Provider::new("nebius", "nebius", Kind::Nebius, &["NEBIUS_API_KEY"], &["NEBIUS_BASE_URL"], "https://api.studio.nebius.ai/v1/"),
+        Provider::new(
+            "openai",
+            "openai",
+            Kind::OpenAI,
+            &["OPENAI_API_KEY"],
+            &["OPENAI_BASE_URL"],
+            "https://api.openai.com/v1/",
+        ),
+        Provider::new(
+            "anthropic",
+            "anthropic",
+            Kind::Anthropic,
+            &["ANTHROPIC_API_KEY"],
+            &["ANTHROPIC_BASE_URL"],
+            "https://api.anthropic.com/v1/",
+        ),
+        Provider::new(
+            "gemini",
+            "gcp.gemini",
+            Kind::Gemini,
+            &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
+            &["GEMINI_BASE_URL"],
+            "https://generativelanguage.googleapis.com/v1beta/",
+        ),
+        Provider::new(
+            "ollama",
+            "ollama",
+            Kind::Ollama,
+            &[],
+            &["OLLAMA_BASE_URL", "OLLAMA_HOST"],
+            "http://localhost:11434/",
+        ),
+        Provider::new(
+            "openrouter",
+            "openrouter",
+            Kind::OpenRouter,
+            &["OPENROUTER_API_KEY", "OPEN_ROUTER_API_KEY"],
+            &["OPENROUTER_BASE_URL"],
+            "https://openrouter.ai/api/v1/",
+        ),
+        Provider::new(
+            "deepseek",
+            "deepseek",
+            Kind::DeepSeek,
+            &["DEEPSEEK_API_KEY"],
+            &["DEEPSEEK_BASE_URL"],
+            "https://api.deepseek.com/v1/",
+        ),
+        Provider::new(
+            "groq",
+            "groq",
+            Kind::Groq,
+            &["GROQ_API_KEY"],
+            &["GROQ_BASE_URL"],
+            "https://api.groq.com/openai/v1/",
+        ),
+        Provider::new(
+            "mistral",
+            "mistral_ai",
+            Kind::Mistral,
+            &["MISTRAL_API_KEY"],
+            &["MISTRAL_BASE_URL"],
+            "https://api.mistral.ai/v1/",
+        ),
+        Provider::new(
+            "xai",
+            "x_ai",
+            Kind::Xai,
+            &["XAI_API_KEY"],
+            &["XAI_BASE_URL"],
+            "https://api.x.ai/v1/",
+        ),
+        Provider::new(
+            "together",
+            "together",
+            Kind::Together,
+            &["TOGETHER_API_KEY"],
+            &["TOGETHER_BASE_URL"],
+            "https://api.together.xyz/v1/",
+        ),
+        Provider::new(
+            "fireworks",
+            "fireworks",
+            Kind::Fireworks,
+            &["FIREWORKS_API_KEY"],
+            &["FIREWORKS_BASE_URL"],
+            "https://api.fireworks.ai/inference/v1/",
+        ),
+        Provider::new(
+            "cohere",
+            "cohere",
+            Kind::Cohere,
+            &["COHERE_API_KEY"],
+            &["COHERE_BASE_URL"],
+            "https://api.cohere.com/v1/",
+        ),
+        Provider::new(
+            "moonshot",
+            "moonshot_ai",
+            Kind::Moonshot,
+            &["MOONSHOT_API_KEY"],
+            &["MOONSHOT_BASE_URL"],
+            "https://api.moonshot.cn/v1/",
+        ),
+        Provider::new(
+            "nebius",
+            "nebius",
+            Kind::Nebius,
+            &["NEBIUS_API_KEY"],
+            &["NEBIUS_BASE_URL"],
+            "https://api.studio.nebius.ai/v1/",
+        ),
     ]
 };
 
@@ -65,10 +163,14 @@ pub(crate) fn parse(model: &str) -> Result<(&'static Provider, &str), Error> {
     }
     let Some((prefix, name)) = model.split_once('/') else {
         let guess = guess(model);
-        return error(format!("model {model:?} does not name its provider: type \"{guess}/{model}\""));
+        return error(format!(
+            "model {model:?} does not name its provider: type \"{guess}/{model}\""
+        ));
     };
     if name.trim().is_empty() {
-        return error(format!("model {model:?} has no name after its provider: type for instance \"openai/gpt-4o-mini\""));
+        return error(format!(
+            "model {model:?} has no name after its provider: type for instance \"openai/gpt-4o-mini\""
+        ));
     }
     let prefix = if prefix == "google" { "gemini" } else { prefix };
     match PROVIDERS.iter().find(|provider| provider.prefix == prefix) {
@@ -82,7 +184,14 @@ pub(crate) fn parse(model: &str) -> Result<(&'static Provider, &str), Error> {
 }
 
 fn guess(model: &str) -> &'static str {
-    let known = [("claude", "anthropic"), ("gemini", "gemini"), ("llama", "ollama"), ("deepseek", "deepseek"), ("mistral", "mistral"), ("grok", "xai")];
+    let known = [
+        ("claude", "anthropic"),
+        ("gemini", "gemini"),
+        ("llama", "ollama"),
+        ("deepseek", "deepseek"),
+        ("mistral", "mistral"),
+        ("grok", "xai"),
+    ];
     known.iter().find(|(start, _)| model.starts_with(start)).map_or("openai", |(_, prefix)| prefix)
 }
 
@@ -99,17 +208,25 @@ impl Provider {
     /// Returns the address to call: the one given, else the environment's, else the usual one.
     pub(crate) fn base_url(&self, given: Option<&str>) -> Result<Url, Error> {
         let from_env = || config::first_of(self.url_vars);
-        let text = given.map(str::to_owned).or_else(from_env).unwrap_or_else(|| self.base_url.to_owned());
+        let text =
+            given.map(str::to_owned).or_else(from_env).unwrap_or_else(|| self.base_url.to_owned());
         let schemed = if text.contains("://") { text.clone() } else { format!("http://{text}") };
         // The protocols' paths are appended, so the address has to end in a slash.
         let ended = if schemed.ends_with('/') { schemed } else { format!("{schemed}/") };
         // `https:/host` would be read as the host `https`.
         let lacks_slash = !text.contains("://") && text.contains(":/");
         match Url::parse(&ended) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() && !lacks_slash => Ok(url),
+            Ok(url)
+                if matches!(url.scheme(), "http" | "https") && url.has_host() && !lacks_slash =>
+            {
+                Ok(url)
+            }
             _ => Err(Error::new(
                 ErrorKind::Config,
-                format!("base URL {text:?} is not an http(s) address: type for instance {:?}", self.base_url),
+                format!(
+                    "base URL {text:?} is not an http(s) address: type for instance {:?}",
+                    self.base_url
+                ),
             )),
         }
     }
@@ -141,8 +258,14 @@ mod tests {
     #[test]
     fn an_address_ends_in_a_slash_and_is_one() {
         let (openai, _) = parse("openai/x").unwrap();
-        assert_eq!(openai.base_url(Some("http://localhost:8000/v1")).unwrap().as_str(), "http://localhost:8000/v1/");
-        assert_eq!(openai.base_url(Some("localhost:8000")).unwrap().as_str(), "http://localhost:8000/");
+        assert_eq!(
+            openai.base_url(Some("http://localhost:8000/v1")).unwrap().as_str(),
+            "http://localhost:8000/v1/"
+        );
+        assert_eq!(
+            openai.base_url(Some("localhost:8000")).unwrap().as_str(),
+            "http://localhost:8000/"
+        );
         for wrong in ["ftp://x", "http://", "https:/api.openai.com/v1", "not an address"] {
             let message = openai.base_url(Some(wrong)).unwrap_err().to_string();
             assert!(message.contains("is not an http(s) address: type for instance"), "{message}");

@@ -40,7 +40,10 @@ impl Request {
     #[must_use]
     pub fn max_input_tokens(&self) -> u64 {
         let messages = self.messages.iter().map(|message| message.bytes() + FRAME);
-        let schema = self.schema.iter().map(|schema| schema.name.len() + schema.schema.to_string().len() + FRAME);
+        let schema = self
+            .schema
+            .iter()
+            .map(|schema| schema.name.len() + schema.schema.to_string().len() + FRAME);
         let tools = self.tools.iter().map(|tool| {
             tool.name.len() + tool.description.len() + tool.parameters.to_string().len() + FRAME
         });
@@ -118,10 +121,16 @@ impl Finish {
     pub fn of(reason: &str) -> Self {
         match reason.to_ascii_lowercase().as_str() {
             "stop" | "end_turn" | "complete" | "completed" | "stop_sequence" => Self::Stop,
-            "length" | "max_tokens" | "incomplete" | "model_length" | "model_context_window_exceeded" => Self::Length,
+            "length"
+            | "max_tokens"
+            | "incomplete"
+            | "model_length"
+            | "model_context_window_exceeded" => Self::Length,
             "tool_calls" | "tool_use" | "function_call" => Self::ToolCalls,
-            "content_filter" | "refusal" | "safety" | "recitation" | "blocklist" | "prohibited_content" | "spii"
-            | "image_safety" | "language" | "error_toxic" => Self::Filter,
+            "content_filter" | "refusal" | "safety" | "recitation" | "blocklist"
+            | "prohibited_content" | "spii" | "image_safety" | "language" | "error_toxic" => {
+                Self::Filter
+            }
             _ => Self::Other,
         }
     }

@@ -64,11 +64,15 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_the_longest() {
-        let policy = RetryPolicy { attempts: 9, max: Duration::from_secs(2), ..RetryPolicy::default() };
+        let policy =
+            RetryPolicy { attempts: 9, max: Duration::from_secs(2), ..RetryPolicy::default() };
         let failure = Failure::new(ErrorKind::Server, "");
         for (attempt, longest) in [(1, 0.5), (2, 1.0), (3, 2.0), (8, 2.0)] {
             let (_, pause) = policy.pause(attempt, &failure).unwrap();
-            assert!((longest / 2.0..=longest).contains(&pause.as_secs_f64()), "{attempt}: {pause:?}");
+            assert!(
+                (longest / 2.0..=longest).contains(&pause.as_secs_f64()),
+                "{attempt}: {pause:?}"
+            );
         }
         assert_eq!(policy.pause(9, &failure), None);
     }
@@ -80,7 +84,10 @@ mod tests {
             ..Failure::new(ErrorKind::RateLimited, "")
         };
         let policy = RetryPolicy::default();
-        assert_eq!(policy.pause(1, &asked(2)), Some((WaitReason::RetryAfter, Duration::from_secs(2))));
+        assert_eq!(
+            policy.pause(1, &asked(2)),
+            Some((WaitReason::RetryAfter, Duration::from_secs(2)))
+        );
         assert_eq!(policy.pause(1, &asked(61)), None);
         assert_eq!(policy.pause(1, &Failure::new(ErrorKind::Auth, "")), None);
     }

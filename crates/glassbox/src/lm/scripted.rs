@@ -53,7 +53,11 @@ impl Script {
             Some(Reply::Text(text)) => text.clone(),
             Some(Reply::Error(status, message)) => return Err(failure(*status, message)),
             None => {
-                let message = format!("the script has {} replies and is asked for number {}: add a reply", self.replies.len(), at + 1);
+                let message = format!(
+                    "the script has {} replies and is asked for number {}: add a reply",
+                    self.replies.len(),
+                    at + 1
+                );
                 return Err(Failure::new(ErrorKind::Config, message));
             }
         };

@@ -7,7 +7,10 @@ use crate::lm::provider::Provider;
 use crate::lm::request::Request;
 use crate::lm::wire::{AnswerFacts, Wire};
 use futures::StreamExt;
-use genai::chat::{self, ChatOptions, ChatRequest, ChatResponseFormat, ChatStreamEvent, ContentPart, JsonSpec, MessageContent};
+use genai::chat::{
+    self, ChatOptions, ChatRequest, ChatResponseFormat, ChatStreamEvent, ContentPart, JsonSpec,
+    MessageContent,
+};
 use genai::resolver::{AuthData, Endpoint};
 use genai::{Client, ModelIden, ServiceTarget};
 use glassbox_telemetry::loopback::is_loopback;
@@ -46,7 +49,12 @@ pub(crate) struct Progress {
 }
 
 impl Transport {
-    pub(crate) fn new(provider: &Provider, model: &str, key: &SecretString, base_url: Url) -> Result<Self, Error> {
+    pub(crate) fn new(
+        provider: &Provider,
+        model: &str,
+        key: &SecretString,
+        base_url: Url,
+    ) -> Result<Self, Error> {
         let mut http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_nodelay(true)
@@ -55,9 +63,9 @@ impl Transport {
         if base_url.host_str().is_some_and(is_loopback) {
             http = http.no_proxy();
         }
-        let http = http
-            .build()
-            .map_err(|error| Error::new(ErrorKind::Config, "the HTTP client cannot be built").because(error))?;
+        let http = http.build().map_err(|error| {
+            Error::new(ErrorKind::Config, "the HTTP client cannot be built").because(error)
+        })?;
         let target = ServiceTarget {
             endpoint: Endpoint::from_owned(base_url.as_str()),
             auth: AuthData::from_single(key.expose_secret()),
@@ -73,10 +81,12 @@ impl Transport {
         &self,
         request: &Request,
         parameters: &Parameters,
+        headers: Vec<(&'static str, String)>,
         progress: &mut Progress,
         first_chunk: impl Fn(),
     ) -> Result<Answer, Failure> {
-        let (chat, options) = (chat_request(request), chat_options(request, parameters));
+        let chat = chat_request(request);
+        let options = chat_options(request, parameters).with_extra_headers(headers);
         if parameters.stream {
             self.send_streaming(chat, options, progress, first_chunk).await
         } else {
@@ -84,7 +94,12 @@ impl Transport {
         }
     }
 
-    async fn send_plain(&self, chat: ChatRequest, options: &ChatOptions, progress: &mut Progress) -> Result<Answer, Failure> {
+    async fn send_plain(
+        &self,
+        chat: ChatRequest,
+        options: &ChatOptions,
+        progress: &mut Progress,
+    ) -> Result<Answer, Failure> {
         let response = self.client.exec_chat(self.target.clone(), chat, Some(options)).await;
         let response = response.map_err(|error| classify(&error, self.wire, &self.base_url))?;
         let body = response.captured_raw_body.as_ref();
@@ -119,7 +134,9 @@ impl Transport {
                     end = Some(stream_end);
                     continue;
                 }
-                ChatStreamEvent::ReasoningChunk(_) | ChatStreamEvent::ToolCallChunk(_) => String::new(),
+                ChatStreamEvent::ReasoningChunk(_) | ChatStreamEvent::ToolCallChunk(_) => {
+                    String::new()
+                }
                 _ => continue,
             };
             if progress.chunks == 0 {
@@ -134,9 +151,13 @@ impl Transport {
         if progress.chunks == 0 && progress.facts.is_empty() {
             return Err(no_stream(&self.base_url));
         }
-        let is_complete = progress.facts.finish_reason.is_some() || progress.facts.refusal.is_some();
+        let is_complete =
+            progress.facts.finish_reason.is_some() || progress.facts.refusal.is_some();
         let Some(end) = end.filter(|_| is_complete) else {
-            return Err(Failure::new(ErrorKind::Network, "the stream ended before the answer was complete"));
+            return Err(Failure::new(
+                ErrorKind::Network,
+                "the stream ended before the answer was complete",
+            ));
         };
         let content = end.captured_content.unwrap_or_default();
         let message = message(content, end.captured_reasoning_content.as_deref());
@@ -146,28 +167,35 @@ impl Transport {
 
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transport").field("base_url", &self.base_url.as_str()).field("wire", &self.wire).finish()
+        f.debug_struct("Transport")
+            .field("base_url", &self.base_url.as_str())
+            .field("wire", &self.wire)
+            .finish()
     }
 }
 
 fn chat_options(request: &Request, parameters: &Parameters) -> ChatOptions {
     let mut options = ChatOptions::default().with_capture_raw_body(true);
     if parameters.stream {
-        options = options.with_capture_usage(true).with_capture_content(true).with_capture_reasoning_content(true);
+        options = options
+            .with_capture_usage(true)
+            .with_capture_content(true)
+            .with_capture_reasoning_content(true);
         options = options.with_capture_tool_calls(true);
     }
     options.temperature = parameters.temperature;
     options.top_p = parameters.top_p;
-    options.max_tokens = parameters.max_tokens.map(|tokens| u32::try_from(tokens).unwrap_or(u32::MAX));
+    options.max_tokens =
+        parameters.max_tokens.map(|tokens| u32::try_from(tokens).unwrap_or(u32::MAX));
     options.seed = parameters.seed;
     options.stop_sequences = parameters.stop_sequences.iter().map(ToString::to_string).collect();
     // What these two do not understand has been refused when the model was made.
-    options.reasoning_effort = parameters.reasoning_effort.as_ref().and_then(|effort| effort.parse().ok());
+    options.reasoning_effort =
+        parameters.reasoning_effort.as_ref().and_then(|effort| effort.parse().ok());
     options.service_tier = parameters.service_tier.as_ref().and_then(|tier| tier.parse().ok());
-    options.response_format = request
-        .schema
-        .as_ref()
-        .map(|schema| ChatResponseFormat::JsonSpec(JsonSpec::new(schema.name.clone(), schema.schema.clone())));
+    options.response_format = request.schema.as_ref().map(|schema| {
+        ChatResponseFormat::JsonSpec(JsonSpec::new(schema.name.clone(), schema.schema.clone()))
+    });
     options
 }
 
@@ -196,7 +224,8 @@ fn chat_message(message: &Message) -> chat::ChatMessage {
             thought_signatures: None,
         })),
         Part::ToolResult(result) => {
-            let text = result.result.as_str().map_or_else(|| result.result.to_string(), str::to_owned);
+            let text =
+                result.result.as_str().map_or_else(|| result.result.to_string(), str::to_owned);
             Some(ContentPart::ToolResponse(chat::ToolResponse::new(result.id.to_string(), text)))
         }
     });
@@ -211,7 +240,8 @@ fn chat_message(message: &Message) -> chat::ChatMessage {
 
 fn message(content: MessageContent, reasoning: Option<&str>) -> Message {
     let mut parts = Vec::new();
-    parts.extend(reasoning.filter(|text| !text.is_empty()).map(|text| Part::Reasoning(text.into())));
+    parts
+        .extend(reasoning.filter(|text| !text.is_empty()).map(|text| Part::Reasoning(text.into())));
     parts.extend(content.into_parts().into_iter().filter_map(|part| match part {
         ContentPart::Text(text) if !text.is_empty() => Some(Part::Text(text.into())),
         ContentPart::ToolCall(call) => Some(Part::ToolCall(ToolCall {

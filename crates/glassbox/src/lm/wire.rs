@@ -42,7 +42,10 @@ pub(crate) struct AnswerFacts {
 impl AnswerFacts {
     /// Tells whether nothing of the protocol was found in what came.
     pub(crate) fn is_empty(&self) -> bool {
-        [&self.id, &self.model, &self.finish_reason, &self.refusal].iter().all(|fact| fact.is_none()) && self.usage.is_empty()
+        [&self.id, &self.model, &self.finish_reason, &self.refusal]
+            .iter()
+            .all(|fact| fact.is_none())
+            && self.usage.is_empty()
     }
 
     /// Takes over what a body or a frame tells.
@@ -131,10 +134,16 @@ mod tests {
     #[test]
     fn a_stream_of_anthropics_adds_up() {
         let mut facts = AnswerFacts::default();
-        facts.read(Wire::Anthropic, &json!({"type": "message_start", "message": {"id": "msg_1", "model": "claude-x",
-            "usage": {"input_tokens": 10, "cache_read_input_tokens": 5, "output_tokens": 1}}}));
-        facts.read(Wire::Anthropic, &json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"},
-            "usage": {"output_tokens": 7}}));
+        facts.read(
+            Wire::Anthropic,
+            &json!({"type": "message_start", "message": {"id": "msg_1", "model": "claude-x",
+            "usage": {"input_tokens": 10, "cache_read_input_tokens": 5, "output_tokens": 1}}}),
+        );
+        facts.read(
+            Wire::Anthropic,
+            &json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"},
+            "usage": {"output_tokens": 7}}),
+        );
         assert_eq!(facts.id.as_deref(), Some("msg_1"));
         assert_eq!(facts.finish_reason.as_deref(), Some("end_turn"));
         let usage = facts.usage(Wire::Anthropic);
@@ -142,9 +151,25 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_refuses_word_by_word() {
+        let mut facts = AnswerFacts::default();
+        for delta in [
+            json!({"role": "assistant", "refusal": null}),
+            json!({"refusal": "I will "}),
+            json!({"refusal": "not."}),
+        ] {
+            facts.read(Wire::OpenAi, &json!({ "choices": [{ "delta": delta }] }));
+        }
+        assert_eq!(facts.refusal.as_deref(), Some("I will not."));
+    }
+
+    #[test]
     fn an_answer_without_usage_is_unknown_and_not_zero() {
         let mut facts = AnswerFacts::default();
-        facts.read(Wire::OpenAi, &json!({"id": "x", "choices": [{"finish_reason": "stop"}], "usage": null}));
+        facts.read(
+            Wire::OpenAi,
+            &json!({"id": "x", "choices": [{"finish_reason": "stop"}], "usage": null}),
+        );
         assert!(facts.usage(Wire::OpenAi).is_unknown());
     }
 }

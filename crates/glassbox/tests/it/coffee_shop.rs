@@ -87,8 +87,16 @@ pub(crate) fn customers() -> [CoffeeShopInput; 4] {
         time_of_day,
     };
     [
-        customer("Can I get a large iced latte with oat milk and an extra shot?", Mood::Happy, TimeOfDay::Morning),
-        customer("This coffee tastes terrible and I waited 20 minutes!", Mood::Upset, TimeOfDay::RushHour),
+        customer(
+            "Can I get a large iced latte with oat milk and an extra shot?",
+            Mood::Happy,
+            TimeOfDay::Morning,
+        ),
+        customer(
+            "This coffee tastes terrible and I waited 20 minutes!",
+            Mood::Upset,
+            TimeOfDay::RushHour,
+        ),
         customer("Do you sell hamburgers?", Mood::Neutral, TimeOfDay::Afternoon),
         customer("It's been a long day... got any coffee jokes?", Mood::Happy, TimeOfDay::Evening),
     ]

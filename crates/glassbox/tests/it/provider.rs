@@ -1,8 +1,10 @@
 //! The simulated providers and how the tests reach them: each wire format, whole and streamed.
 
+use axum::Router;
 use glassbox::{Lm, LmBuilder, RetryPolicy};
 use glassbox_sim::{FaultPlan, Latency, Script, Sim};
 use std::time::Duration;
+use tokio::net::TcpListener;
 
 /// A provider of the coffee shop's answers that answers at once.
 pub(crate) fn sim() -> Sim {
@@ -11,7 +13,12 @@ pub(crate) fn sim() -> Sim {
 
 /// The same, with faults.
 pub(crate) fn failing(faults: FaultPlan) -> Sim {
-    Sim::builder().latency(Latency::none()).script(Script::coffee_shop()).faults(faults).start().unwrap()
+    Sim::builder()
+        .latency(Latency::none())
+        .script(Script::coffee_shop())
+        .faults(faults)
+        .start()
+        .unwrap()
 }
 
 /// A wire format.
@@ -50,5 +57,17 @@ impl Wire {
 
 /// The usual number of attempts with hardly a pause.
 pub(crate) fn fast_retries() -> RetryPolicy {
-    RetryPolicy { initial: Duration::from_millis(2), max: Duration::from_millis(4), ..RetryPolicy::default() }
+    RetryPolicy {
+        initial: Duration::from_millis(2),
+        max: Duration::from_millis(4),
+        ..RetryPolicy::default()
+    }
+}
+
+/// Serves something of a test's own until its runtime ends, and returns the address.
+pub(crate) async fn serve(router: Router) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    format!("http://{address}")
 }

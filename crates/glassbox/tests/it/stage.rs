@@ -22,7 +22,8 @@ impl Stage {
         let observing = Observe::new().bus(&bus).destination(&memory).start().unwrap();
         let heard = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&heard);
-        let subscription = bus.on("*", move |event| log.lock().unwrap().push(event.clone())).unwrap();
+        let subscription =
+            bus.on("*", move |event| log.lock().unwrap().push(event.clone())).unwrap();
         Self { bus, memory, heard, _observing: observing, _subscription: subscription }
     }
 

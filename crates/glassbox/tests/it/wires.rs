@@ -31,7 +31,14 @@ async fn check(wire: Wire, stream: bool, structured: bool) {
         assert_eq!(span.status, Status::Ok);
         assert_eq!(Some(span.trace_id), reply.trace_id());
         let trace = &span.trace;
-        let facts = [&trace.name, &trace.session_id, &trace.user_id, &trace.environment, &trace.release, &trace.version];
+        let facts = [
+            &trace.name,
+            &trace.session_id,
+            &trace.user_id,
+            &trace.environment,
+            &trace.release,
+            &trace.version,
+        ];
         let facts = facts.map(|fact| fact.as_deref().unwrap_or_default());
         assert_eq!(facts, ["order", "s-1", "u-4", "test", "abc123", "v7"], "{}", span.name);
         assert_eq!(trace.tags.iter().map(AsRef::as_ref).collect::<Vec<_>>(), ["beta", "shop"]);
@@ -53,8 +60,17 @@ async fn check(wire: Wire, stream: bool, structured: bool) {
     let call = generation(&span);
     let received = sim.requests();
     let (input_tokens, output_tokens) = received[0].tokens.unwrap();
-    assert_eq!((call.usage.input_total(), call.usage.output_total()), (Some(input_tokens), Some(output_tokens)));
-    let buckets = [call.usage.input, call.usage.cache_read, call.usage.cache_write, call.usage.output, call.usage.reasoning];
+    assert_eq!(
+        (call.usage.input_total(), call.usage.output_total()),
+        (Some(input_tokens), Some(output_tokens))
+    );
+    let buckets = [
+        call.usage.input,
+        call.usage.cache_read,
+        call.usage.cache_write,
+        call.usage.output,
+        call.usage.reasoning,
+    ];
     assert_eq!(buckets.into_iter().flatten().sum::<u64>(), call.usage.total());
     assert_eq!(call.usage.total(), input_tokens + output_tokens);
     assert_eq!((call.usage, call.cost), (reply.usage(), reply.cost()));
@@ -72,7 +88,10 @@ async fn check(wire: Wire, stream: bool, structured: bool) {
     assert_eq!((call.attempts, call.backoff_wait.as_nanos()), (1, 0));
     assert_eq!(call.server_address.as_deref(), Some("127.0.0.1"));
     assert_eq!(call.server_port, Some(sim.address().port()));
-    assert_eq!(call.messages.iter().map(|message| message.role).collect::<Vec<_>>(), [Role::System, Role::User]);
+    assert_eq!(
+        call.messages.iter().map(|message| message.role).collect::<Vec<_>>(),
+        [Role::System, Role::User]
+    );
     assert!(call.output.as_ref().unwrap().to_text().contains("oat milk"));
     assert_eq!(call.parameters.stream, stream);
     assert_eq!(call.first_chunk.is_some(), stream);
@@ -146,7 +165,8 @@ async fn four_customers_at_once_are_four_traces() {
     let agent = CoffeeShopAgent::new(&lm);
     let calls = crate::coffee_shop::customers().map(|customer| agent.call(customer));
     let replies = stage.scope().run(glassbox::join_all(calls)).await;
-    let mut traces: Vec<_> = replies.into_iter().map(|reply| reply.unwrap().trace_id().unwrap()).collect();
+    let mut traces: Vec<_> =
+        replies.into_iter().map(|reply| reply.unwrap().trace_id().unwrap()).collect();
     traces.sort();
     traces.dedup();
     assert_eq!(traces.len(), 4);

@@ -5,7 +5,7 @@ use super::field::{
 };
 use super::writer::{Writer, key_value};
 use super::{Encoding, Profile, Resource, SCOPE_NAME, cap};
-use crate::span::{Detail, Span, SpanError, Status};
+use crate::span::{Detail, RemoteParent, Span, SpanError, Status};
 use crate::vocabulary::general;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
@@ -14,7 +14,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource as WireResource;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{
-    ResourceSpans, ScopeSpans, Span as WireSpan, Status as WireStatus,
+    ResourceSpans, ScopeSpans, Span as WireSpan, SpanFlags, Status as WireStatus,
 };
 use std::borrow::Borrow;
 use std::sync::Arc;
@@ -100,7 +100,13 @@ fn wire_span(span: &Span, resource: &Resource, encoding: &Encoding) -> WireSpan 
             span.notes.iter().map(|note| open_telemetry::event(note, encoding)).collect()
         }
     };
+    let remote = span.trace.remote_parent.as_deref();
     WireSpan {
+        trace_state: remote
+            .and_then(|remote| remote.trace_state.as_deref())
+            .unwrap_or_default()
+            .into(),
+        flags: remote.map_or(0, |remote| flags(span, remote)),
         trace_id: span.trace_id.to_bytes().into(),
         span_id: span.span_id.to_bytes().into(),
         parent_span_id: span.parent_id.map(|id| id.to_bytes().into()).unwrap_or_default(),
@@ -113,6 +119,12 @@ fn wire_span(span: &Span, resource: &Resource, encoding: &Encoding) -> WireSpan 
         status: Some(wire_status(&span.status, encoding)),
         ..WireSpan::default()
     }
+}
+
+/// The flags of a span whose trace began elsewhere: those of W3C, and whether its own parent is elsewhere.
+fn flags(span: &Span, remote: &RemoteParent) -> u32 {
+    let parent = if span.is_local_root() { SpanFlags::ContextIsRemoteMask as u32 } else { 0 };
+    SpanFlags::ContextHasIsRemoteMask as u32 | parent | u32::from(remote.sampled)
 }
 
 /// The status; what worked is left unset, as OpenTelemetry wants it of libraries.

@@ -55,6 +55,9 @@ pub(super) const ENVIRONMENT: Field =
 pub(super) const RELEASE: Field = Field::new(glassbox::RELEASE, langfuse::RELEASE);
 pub(super) const VERSION: Field = Field::new(glassbox::VERSION, langfuse::VERSION);
 
+pub(super) const IS_APP_ROOT: Field = Field::only(langfuse::IS_APP_ROOT);
+pub(super) const AS_ROOT: Field = Field::only(langfuse::AS_ROOT);
+
 // What any span may have.
 pub(super) const INPUT: Field = Field::new(openinference::INPUT_VALUE, langfuse::OBSERVATION_INPUT)
     .or(&[gen_ai::INPUT_MESSAGES]);

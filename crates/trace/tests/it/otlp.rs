@@ -11,6 +11,7 @@ mod golden;
 mod langfuse;
 mod open_telemetry;
 mod content;
+mod remote;
 mod untrusted;
 
 const PROFILES: [Profile; 2] = [Profile::Langfuse, Profile::OpenTelemetry];

@@ -52,6 +52,9 @@ struct Span {
     attributes: Option<Vec<KeyValue>>,
     events: Option<Vec<Event>>,
     status: Option<Status>,
+    #[serde(default)]
+    flags: u32,
+    trace_state: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -104,6 +107,8 @@ fn read_span(json: &str, limits: &DecodeLimits) -> Result<WireSpan, Unread> {
         attributes,
         events,
         status: span.status.map(wire_status),
+        flags: span.flags,
+        trace_state: span.trace_state.unwrap_or_default(),
         ..WireSpan::default()
     })
 }

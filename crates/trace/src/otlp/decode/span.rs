@@ -4,20 +4,28 @@ use super::attributes::Attributes;
 use super::{DecodeLimits, RejectedReason, detail};
 use crate::id::{SpanId, TraceId};
 use crate::otlp::field::{
-    ENVIRONMENT, ERROR_TYPE, Field, INPUT, INPUT_MIME_TYPE, LEVEL, NOTE_MESSAGE, NOTES, OUTPUT,
-    OUTPUT_MIME_TYPE, RELEASE, SESSION_ID, STATUS_MESSAGE, TAGS, TRACE_NAME, USER_ID, VERSION,
+    ENVIRONMENT, ERROR_TYPE, Field, INPUT, INPUT_MIME_TYPE, IS_APP_ROOT, LEVEL, NOTE_MESSAGE,
+    NOTES, OUTPUT, OUTPUT_MIME_TYPE, RELEASE, SESSION_ID, STATUS_MESSAGE, TAGS, TRACE_NAME,
+    USER_ID, VERSION,
 };
 use crate::otlp::{Resource, cap};
 use crate::payload::Payload;
-use crate::span::{Note, Span, SpanError, Status, TraceAttributes};
+use crate::span::{Note, RemoteParent, Span, SpanError, Status, TraceAttributes};
 use crate::time::Timestamp;
 use crate::vocabulary::{gen_ai, general, langfuse, openinference};
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::trace::v1::span::Event;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
-use opentelemetry_proto::tonic::trace::v1::{Span as WireSpan, Status as WireStatus};
+use opentelemetry_proto::tonic::trace::v1::{Span as WireSpan, SpanFlags, Status as WireStatus};
 use serde_json::Value;
 use std::sync::Arc;
+
+/// The flags of a span that say that its parent is in another process.
+const PARENT_IS_REMOTE: u32 =
+    SpanFlags::ContextHasIsRemoteMask as u32 | SpanFlags::ContextIsRemoteMask as u32;
+
+/// The flag of a trace that was recorded.
+const SAMPLED: u32 = 1;
 
 /// The name of the note on a span that ended before it began.
 const CLOCK_NOTE: &str = "otlp.end_before_start";
@@ -48,6 +56,19 @@ pub(super) fn span(
     };
 
     let mut attributes = Attributes::new(wire.attributes, limits);
+    let is_app_root = attributes.flag(&IS_APP_ROOT) == Some(true);
+    attributes.drop_equal(langfuse::AS_ROOT, Some("true"));
+    let is_remote = wire.flags & PARENT_IS_REMOTE == PARENT_IS_REMOTE;
+    let remote_parent = parent_id.filter(|_| is_remote || is_app_root).map(|span_id| {
+        let trace_state = cap::received(wire.trace_state, limits.value_bytes);
+        Arc::new(RemoteParent {
+            trace_id,
+            span_id,
+            // Langfuse's mark alone says nothing of it; what arrives was sampled.
+            sampled: !is_remote || wire.flags & SAMPLED != 0,
+            trace_state: Some(trace_state).filter(|state| !state.is_empty()).map(Into::into),
+        })
+    });
     let mut notes: Vec<_> = wire.events.into_iter().map(|event| note(event, limits)).collect();
     notes.extend(langfuse_notes(&mut attributes));
     let start = Timestamp::from_unix_nanos(wire.start_time_unix_nano);
@@ -71,7 +92,7 @@ pub(super) fn span(
         start,
         end,
         status,
-        trace: Arc::new(trace(&mut attributes, resource)),
+        trace: Arc::new(TraceAttributes { remote_parent, ..trace(&mut attributes, resource) }),
         input: payload(&INPUT, &INPUT_MIME_TYPE, &mut attributes),
         output: payload(&OUTPUT, &OUTPUT_MIME_TYPE, &mut attributes),
         notes,
@@ -171,6 +192,7 @@ fn trace(attributes: &mut Attributes, resource: &Resource) -> TraceAttributes {
         environment: attributes.text(&ENVIRONMENT).or_else(|| resource.environment.clone()),
         release: attributes.text(&RELEASE).or_else(|| resource.release.clone()),
         version: attributes.text(&VERSION),
+        remote_parent: None,
     }
 }
 

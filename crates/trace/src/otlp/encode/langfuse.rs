@@ -3,9 +3,9 @@
 use crate::cost::Cost;
 use crate::otlp::chat;
 use crate::otlp::field::{
-    ATTEMPT, COST_DETAILS, COST_UNKNOWN, FIRST_CHUNK, FOLDED_REASONING, Field, INPUT,
-    LANGFUSE_MODEL, LEVEL, NOTES, OUTPUT, PARAMETERS, PROMPT_NAME, PROMPT_VERSION, REQUEST_MODEL,
-    STATUS_MESSAGE, USAGE_DETAILS, USAGE_UNKNOWN,
+    AS_ROOT, ATTEMPT, COST_DETAILS, COST_UNKNOWN, FIRST_CHUNK, FOLDED_REASONING, Field, INPUT,
+    IS_APP_ROOT, LANGFUSE_MODEL, LEVEL, NOTES, OUTPUT, PARAMETERS, PROMPT_NAME, PROMPT_VERSION,
+    REQUEST_MODEL, STATUS_MESSAGE, USAGE_DETAILS, USAGE_UNKNOWN,
 };
 use crate::otlp::writer::Writer;
 use crate::span::{Detail, Generation, Note, Parameters, Span, SpanError, Status};
@@ -32,6 +32,11 @@ const BUCKETS: [&str; 5] =
 /// Writes what only this profile writes, or writes in its own way.
 pub(super) fn write(span: &Span, out: &mut Writer<'_>) {
     out.text(&Field::only(langfuse::OBSERVATION_TYPE), span.kind().as_str());
+    if span.parent_id.is_some() && span.is_local_root() {
+        // Both write paths of Langfuse, each by its own name and type.
+        out.flag(&IS_APP_ROOT, true);
+        out.text(&AS_ROOT, "true");
+    }
     write_level(span, out);
     let is_error = span.status.is_error();
     let (mut input, mut output) = (false, false);

@@ -281,6 +281,7 @@ fn trace() -> BoxedStrategy<TraceAttributes> {
                     environment,
                     release,
                     version,
+                    remote_parent: None,
                 }
             },
         )

@@ -62,6 +62,7 @@ fn trace() -> Arc<TraceAttributes> {
         environment: Some("production".into()),
         release: Some("4f2c1d9".into()),
         version: Some("2".into()),
+        remote_parent: None,
     })
 }
 
