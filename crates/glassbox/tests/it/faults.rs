@@ -403,7 +403,10 @@ async fn a_call_that_is_given_up_keeps_what_had_come() {
     let known = generation(&call);
     // How much has come by then depends on the machine; the first chunk has.
     let (text, beginning) = (known.output.as_ref().unwrap().to_text(), "{\"reasoning\":");
-    assert!(!text.is_empty() && (text.starts_with(beginning) || beginning.starts_with(&text)), "{text}");
+    assert!(
+        !text.is_empty() && (text.starts_with(beginning) || beginning.starts_with(&text)),
+        "{text}"
+    );
     assert!(known.first_chunk.is_some() && known.backoff_wait > Duration::ZERO);
     // It may be charged for, so the budget counts it.
     assert_eq!((known.attempts, budget.spent().calls, budget.reserved().calls), (2, 2, 0));
