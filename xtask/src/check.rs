@@ -76,7 +76,10 @@ fn clippy() -> Result<()> {
 fn test() -> Result<()> {
     tools::nextest()?;
     let aimock = peers::aimock()?;
-    run(command("cargo nextest run --workspace").env("GLASSBOX_AIMOCK", aimock))
+    let rotel = peers::rotel()?;
+    run(command("cargo nextest run --workspace")
+        .env("GLASSBOX_AIMOCK", aimock)
+        .env("GLASSBOX_ROTEL", rotel))
 }
 
 fn doctest() -> Result<()> {

@@ -13,6 +13,30 @@ use crate::{tools, workspace};
 const AIMOCK: &str = "@copilotkit/aimock";
 const AIMOCK_VERSION: &str = "1.43.0";
 
+/// A collector that is not ours: a program in a package of Python's.
+const ROTEL: &str = "rotel";
+const ROTEL_VERSION: &str = "0.0.1a15";
+
+/// Installs rotel into a folder of its own beside what is built, unless it is there, and returns the path of the
+/// program.
+pub(crate) fn rotel() -> Result<PathBuf> {
+    tools::python()?;
+    let folder = workspace::target_dir()?.join("peers/rotel");
+    let record = folder.join(format!("{ROTEL}-{ROTEL_VERSION}.dist-info/RECORD"));
+    if !record.is_file() {
+        eprintln!("installing {ROTEL} {ROTEL_VERSION} into {}", folder.display());
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        let install = "python3 -m pip install --quiet --no-deps --only-binary :all: --target";
+        run(command(install).arg(&folder).arg(format!("{ROTEL}=={ROTEL_VERSION}")))?;
+    }
+
+    let program = folder.join("rotel/rotel-agent");
+    ensure!(program.is_file(), "{ROTEL} has no {}", program.display());
+    Ok(program)
+}
+
 /// Installs aimock beside what is built, unless it is there, and returns the path of the script that
 /// `node` runs.
 pub(crate) fn aimock() -> Result<PathBuf> {

@@ -30,7 +30,9 @@ pub(crate) fn nextest() -> Result<()> {
 /// Installs Node and npm if they are missing and we may, and makes sure that Node is new enough.
 pub(crate) fn node() -> Result<()> {
     if !works("node --version") || !works("npm --version") {
-        install_node()?;
+        let missing =
+            format!("node and npm are missing: install Node {}.{} or newer", NODE.0, NODE.1);
+        install("nodejs npm", &missing)?;
     }
     let version = output(&mut command("node --version"))?;
     ensure!(
@@ -43,19 +45,23 @@ pub(crate) fn node() -> Result<()> {
     Ok(())
 }
 
-fn install_node() -> Result<()> {
+/// Installs packages of Debian's if we may, or else says what is to be done.
+fn install(packages: &str, missing: &str) -> Result<()> {
     let is_root = output(&mut command("id -u")).is_ok_and(|id| id.trim() == "0");
     if !is_root || !works("apt-get --version") {
-        bail!(
-            "node and npm are missing: install Node {}.{} or newer, on Debian with \
-             `sudo apt-get install -y nodejs npm`",
-            NODE.0,
-            NODE.1
-        );
+        bail!("{missing}, on Debian with `sudo apt-get install -y {packages}`");
     }
-    eprintln!("node and npm are missing: installing them with apt-get");
+    eprintln!("{packages}: installing with apt-get");
     run(&mut command("apt-get update"))?;
-    run(&mut command("apt-get install -y --no-install-recommends nodejs npm"))
+    run(&mut command(&format!("apt-get install -y --no-install-recommends {packages}")))
+}
+
+/// Installs Python and pip if they are missing and we may.
+pub(crate) fn python() -> Result<()> {
+    if works("python3 -m pip --version") {
+        return Ok(());
+    }
+    install("python3 python3-pip", "Python 3 and pip are missing: install them")
 }
 
 /// Compares with a version such as `v20.15.0`.

@@ -7,6 +7,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
 
+use glassbox::telemetry::config::{VARIABLES, Variable};
 use std::io::IsTerminal;
 
 /// The models that the demo asks when the provider's key is there.
@@ -15,6 +16,31 @@ const MODELS: [(&str, &str); 3] = [
     ("ANTHROPIC_API_KEY", "anthropic/claude-haiku-4-5"),
     ("GEMINI_API_KEY", "gemini/gemini-2.5-flash"),
 ];
+
+/// Beginnings of the names of variables that are about telemetry.
+const PREFIXES: [&str; 3] = ["GLASSBOX_", "LANGFUSE_", "OTEL_"];
+
+/// Variables of ours that other parts than telemetry heed.
+const OTHERS: [&str; 1] = ["GLASSBOX_PRICES"];
+
+/// Returns the variables about telemetry that are set: those that are heeded with what they mean, in the order of their
+/// documentation, and then those that are not.
+pub(crate) fn about_telemetry() -> Vec<(String, Option<(&'static Variable, String)>)> {
+    let value =
+        |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+    let heeded = VARIABLES.iter().filter_map(|one| Some((one.name, one, value(one.name)?)));
+    let mut found: Vec<_> =
+        heeded.map(|(name, one, value)| (name.to_owned(), Some((one, value)))).collect();
+    let mut strays: Vec<_> = std::env::vars_os()
+        .filter_map(|(name, _)| name.into_string().ok())
+        .filter(|name| PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
+        .filter(|name| !OTHERS.contains(&name.as_str()))
+        .filter(|name| VARIABLES.iter().all(|one| one.name != name))
+        .collect();
+    strays.sort();
+    found.extend(strays.into_iter().map(|name| (name, None)));
+    found
+}
 
 fn is_set(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| !value.is_empty())

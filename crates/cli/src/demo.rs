@@ -3,20 +3,28 @@
 use crate::config;
 use crate::paint::Paint;
 use crate::receiver::Receiver;
+use crate::signals::{Signal, Signals};
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
+use cost::Meter;
 use glassbox::Bus;
 use glassbox::telemetry::destination::{Destination, OtlpConfig};
 use glassbox::telemetry::observe::{Observe, Observing};
+use round::Round;
+use std::process::ExitCode;
 use std::time::Duration;
+use tokio::runtime::Runtime;
 
 mod shop;
 mod model;
 mod stream;
 mod round;
 mod tree;
+mod cost;
+mod compare;
 mod summary;
 mod headline;
+mod leave;
 
 /// Serves the customers of a coffee shop, one after another and then together.
 #[derive(Debug, ClapArgs)]
@@ -39,6 +47,9 @@ pub(crate) struct Args {
     /// Do not observe anything, for comparison
     #[arg(long)]
     no_telemetry: bool,
+    /// Serve the customers four times more, twice without telemetry, and print what it costs
+    #[arg(long, conflicts_with = "no_telemetry")]
+    compare: bool,
     /// How many seconds the last spans may take to be exported before the numbers are printed
     #[arg(long, default_value_t = 10, value_name = "SECONDS")]
     flush_timeout: u64,
@@ -54,8 +65,9 @@ fn speed(text: &str) -> Result<f64, String> {
     }
 }
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut signals = runtime.block_on(async { Signals::listen() })?;
     let model = model::choose(args)?;
     let receiver = Receiver::start().context("cannot listen on loopback")?;
     let observing = if args.no_telemetry { None } else { Some(observe(args, &receiver)?) };
@@ -64,25 +76,45 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         headline::opening(args, &model, observing.as_ref());
     }
 
-    let concurrency =
-        usize::try_from(args.concurrency.unwrap_or(args.customers)).unwrap_or(usize::MAX);
     let stream = (!args.json).then(|| stream::Stream::start(paint, args.customers)).transpose()?;
-    let (one_by_one, together) = runtime.block_on(async {
-        let agent = shop::CoffeeShopAgent::new(&model.lm);
-        let one_by_one = round::serve(&agent, "one after another", args.customers.min(4), 1).await;
-        let together = round::serve(&agent, "together", args.customers, concurrency).await;
-        (one_by_one, together)
-    });
+    let meter = Meter::start(&model, &receiver);
+    let agent = shop::CoffeeShopAgent::new(&model.lm);
+    let served = until_signal(&runtime, &mut signals, serve(args, &agent));
     if let Some(stream) = stream {
         stream.finish();
     }
+    let (one_by_one, together) = match served {
+        Ok(rounds) => rounds,
+        Err(signal) => return Ok(leave::leave(signal, runtime, signals, observing)),
+    };
 
     // What could not be delivered in time is in the health, and so in the summary.
-    let _ = observing
-        .as_ref()
-        .map(|observing| observing.flush_blocking(Duration::from_secs(args.flush_timeout)));
-    let summary =
-        summary::Summary::of(args, &model, observing.as_ref(), &receiver, &one_by_one, &together);
+    let flushing = async {
+        if let Some(observing) = &observing {
+            let limit = Duration::from_secs(args.flush_timeout);
+            let _ = tokio::time::timeout(limit, observing.flush()).await;
+        }
+    };
+    if let Err(signal) = until_signal(&runtime, &mut signals, flushing) {
+        return Ok(leave::leave(signal, runtime, signals, observing));
+    }
+    let cost = meter.stop(observing.as_ref());
+    let mut summary = summary::Summary::of(
+        args,
+        &model,
+        observing.as_ref(),
+        &receiver,
+        &cost,
+        &one_by_one,
+        &together,
+    );
+    if args.compare {
+        let comparing = compare::compare(args, &agent, &model, &receiver);
+        summary.compare = match until_signal(&runtime, &mut signals, comparing) {
+            Ok(comparison) => Some(comparison?),
+            Err(signal) => return Ok(leave::leave(signal, runtime, signals, observing)),
+        };
+    }
     if args.json {
         println!("{}", serde_json::to_string_pretty(&summary)?);
     } else {
@@ -98,15 +130,51 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         Some(error) => {
             anyhow::bail!("{} customers were not served; the first: {error}", summary.failed)
         }
-        None => Ok(()),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Serves the first customers one after another, and then all of them together.
+async fn serve(args: &Args, agent: &shop::CoffeeShopAgent) -> (Round, Round) {
+    let bus = Bus::global();
+    let one_by_one = round::serve(agent, &bus, "one after another", args.customers.min(4), 1).await;
+    let together =
+        round::serve(agent, &bus, "together", args.customers, args.at_the_same_time()).await;
+    (one_by_one, together)
+}
+
+/// Runs a future until it is done, or until somebody wants the command to end.
+fn until_signal<T>(
+    runtime: &Runtime,
+    signals: &mut Signals,
+    future: impl Future<Output = T>,
+) -> Result<T, Signal> {
+    runtime.block_on(async {
+        tokio::select! {
+            done = future => Ok(done),
+            signal = signals.next() => Err(signal),
+        }
+    })
+}
+
+impl Args {
+    /// How many customers are served at the same time.
+    fn at_the_same_time(&self) -> usize {
+        usize::try_from(self.concurrency.unwrap_or(self.customers)).unwrap_or(usize::MAX)
     }
 }
 
 /// Exports to wherever the environment says, and to the demo's own receiver.
 fn observe(args: &Args, receiver: &Receiver) -> anyhow::Result<Observing> {
-    let local = Destination::otlp(OtlpConfig::new(receiver.endpoint()))?.named("demo");
-    let observe =
-        Observe::from_env()?.bus(&Bus::global()).service_name("coffee-shop").destination(local);
+    let observe = Observe::from_env()?
+        .bus(&Bus::global())
+        .service_name("coffee-shop")
+        .destination(local(receiver)?);
     let deadline = Duration::from_secs(args.flush_timeout.min(5));
     Ok(observe.flush_deadline(deadline).measure_hot_path(true).start()?)
+}
+
+/// The demo's own receiver as a destination.
+fn local(receiver: &Receiver) -> anyhow::Result<Destination> {
+    Ok(Destination::otlp(OtlpConfig::new(receiver.endpoint()))?.named("demo"))
 }

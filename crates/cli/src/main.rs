@@ -14,8 +14,10 @@ use tracing_subscriber::prelude::*;
 
 mod config;
 mod paint;
+mod signals;
 mod receiver;
 mod demo;
+mod doctor;
 mod sim;
 
 /// LLM programs you can see through
@@ -30,6 +32,8 @@ struct Cli {
 enum Command {
     /// Serve the customers of a coffee shop, one after another and then together, and show all that happens
     Demo(demo::Args),
+    /// Check every destination that the environment names, and say what to type where a span would not get through
+    Doctor(doctor::Args),
     /// Run the simulated model provider alone, for your own programs
     Sim(sim::Args),
 }
@@ -38,10 +42,11 @@ fn main() -> ExitCode {
     warnings_to_stderr();
     let result = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Sim(args) => sim::run(&args),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE

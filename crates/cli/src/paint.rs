@@ -55,6 +55,15 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
+/// Writes a share: `5.3 %`, `0.008 %`.
+pub(crate) fn percent(percent: f64) -> String {
+    match percent {
+        percent if percent >= 0.1 => format!("{percent:.1} %"),
+        percent if percent >= 0.001 => format!("{percent:.3} %"),
+        _ => "under 0.001 %".to_owned(),
+    }
+}
+
 /// Writes a count with separators: `1,810`.
 pub(crate) fn count(count: u64) -> String {
     let digits = count.to_string();
@@ -98,6 +107,9 @@ mod tests {
     fn numbers_are_short_and_have_units() {
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(count(999), "999");
+        assert_eq!(percent(12.345), "12.3 %");
+        assert_eq!(percent(0.0081), "0.008 %");
+        assert_eq!(percent(0.0), "under 0.001 %");
         assert_eq!(duration(Duration::from_millis(4_970)), "4.97s");
         assert_eq!(duration(Duration::from_micros(38)), "38us");
         assert_eq!(short("a  long\ntext", 6), "a lon…");

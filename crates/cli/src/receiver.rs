@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
+use cpu_time::ThreadTime;
 use flate2::read::GzDecoder;
 use glassbox::trace::id::TraceId;
 use glassbox::trace::otlp::{DecodeLimits, decode_protobuf};
@@ -13,8 +14,10 @@ use glassbox::trace::span::Span;
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// The most bytes of a request, before and after decompression: the sender is ourselves.
@@ -28,6 +31,8 @@ pub(crate) type Traces = HashMap<TraceId, Vec<Arc<Span>>>;
 pub(crate) struct Receiver {
     address: SocketAddr,
     traces: Arc<Mutex<Traces>>,
+    /// Nanoseconds of processor time.
+    cpu: Arc<AtomicU64>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -44,7 +49,16 @@ impl Receiver {
             .layer(DefaultBodyLimit::max(BODY_LIMIT))
             .with_state(Arc::clone(&traces));
         let (stop, stopped) = oneshot::channel();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let cpu = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&cpu);
+        let count = move || {
+            let nanos = u64::try_from(ThreadTime::now().as_duration().as_nanos());
+            counted.store(nanos.unwrap_or(u64::MAX), Ordering::Relaxed);
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .on_thread_park(count)
+            .build()?;
         let thread = std::thread::Builder::new().name("receiver".to_owned()).spawn(move || {
             runtime.block_on(async {
                 let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
@@ -56,12 +70,22 @@ impl Receiver {
                 }
             });
         })?;
-        Ok(Self { address, traces, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { address, traces, cpu, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Returns where to send spans.
     pub(crate) fn endpoint(&self) -> String {
         format!("http://{}/v1/traces", self.address)
+    }
+
+    /// Returns the processor time that the receiver has used.
+    pub(crate) fn cpu_time(&self) -> Duration {
+        Duration::from_nanos(self.cpu.load(Ordering::Relaxed))
+    }
+
+    /// Forgets what has arrived so far.
+    pub(crate) fn forget(&self) {
+        self.traces().clear();
     }
 
     /// Returns what has arrived so far.

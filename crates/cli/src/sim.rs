@@ -1,13 +1,15 @@
 //! `glassbox sim`: the simulated provider alone.
 
+use crate::signals::Signals;
 use anyhow::Context;
 use clap::Args as ClapArgs;
 use glassbox_sim::{Fault, FaultPlan, Script, Sim};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
-/// Runs the simulated model provider until Ctrl-C.
+/// Runs the simulated model provider until Ctrl-C or SIGTERM.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
     /// Where to listen; port 0 takes a free one
@@ -79,7 +81,9 @@ fn script(path: &Path) -> anyhow::Result<Script> {
         .with_context(|| format!("{} is no script; write for instance {example}", path.display()))
 }
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut signals = runtime.block_on(async { Signals::listen() })?;
     let script = args.script.as_deref().map_or_else(|| Ok(Script::coffee_shop()), script)?;
     let faults = args
         .faults
@@ -114,12 +118,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         println!("  export GEMINI_BASE_URL={gemini} GEMINI_API_KEY=sim\n");
         println!("Stop it with Ctrl-C.");
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(tokio::signal::ctrl_c()).context("cannot wait for Ctrl-C")?;
+    let signal = runtime.block_on(signals.next());
     let counters = sim.counters();
     eprintln!(
-        "\n{} calls: {} answered, {} refused, {} gone wrong on purpose, {} over the limits",
+        "\nstopped by {signal}; {} calls: {} answered, {} refused, {} gone wrong on purpose, {} over the limits",
         counters.calls, counters.succeeded, counters.refused, counters.faults, counters.limited
     );
-    Ok(())
+    Ok(signal.exit_code())
 }

@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Weak};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 mod channel;
 
@@ -62,21 +62,25 @@ where
 }
 
 struct Entry {
-    pattern: Pattern,
     subscriber: Arc<dyn Subscriber>,
     panicked: AtomicU64,
 }
 
+/// Who asked for what, in the order in which they did.
 #[derive(Default)]
 struct Entries {
-    list: Vec<Arc<Entry>>,
-    /// The union of the patterns: an event that nobody wants costs one test.
-    wanted: u64,
+    all: Vec<(Pattern, Arc<Entry>)>,
+    /// The same by the events that they asked for, so that an event finds its own at once.
+    of: [Vec<Arc<Entry>>; EventName::ALL.len()],
 }
 
 #[derive(Default)]
 struct Inner {
     entries: ArcSwap<Entries>,
+    /// The union of the patterns: an event that nobody wants costs one test.
+    wanted: AtomicU64,
+    /// Held while the two above change, so that they change together.
+    changing: Mutex<()>,
     panics: AtomicU64,
 }
 
@@ -124,14 +128,12 @@ impl Bus {
         pattern: &str,
         subscriber: Arc<dyn Subscriber>,
     ) -> Result<Subscription, PatternError> {
-        let entry =
-            Arc::new(Entry { pattern: pattern.parse()?, subscriber, panicked: AtomicU64::new(0) });
-        self.0.entries.rcu(|entries| {
-            let mut list = entries.list.clone();
-            list.push(Arc::clone(&entry));
-            Entries::of(list)
-        });
-        Ok(Subscription { bus: Arc::downgrade(&self.0), entry: Arc::downgrade(&entry) })
+        let pattern = pattern.parse()?;
+        let entry = Arc::new(Entry { subscriber, panicked: AtomicU64::new(0) });
+        let subscription =
+            Subscription { bus: Arc::downgrade(&self.0), entry: Arc::downgrade(&entry) };
+        self.0.change(|entries| entries.push((pattern, entry)));
+        Ok(subscription)
     }
 
     /// Subscribes a closure, which returns nothing or `Result<(), Stop>`, until the [`Subscription`] is dropped.
@@ -150,7 +152,7 @@ impl Bus {
     /// Tells whether anybody asked for an event, so that nobody has to build it in vain.
     #[must_use]
     pub fn wants(&self, name: EventName) -> bool {
-        self.0.entries.load().wanted & name.bit() != 0
+        self.0.wanted.load(Ordering::Relaxed) & name.bit() != 0
     }
 
     /// Returns how many times a subscriber has panicked.
@@ -166,21 +168,15 @@ impl Bus {
         }
     }
 
-    fn dispatch(&self, event: &Event) {
+    /// Hands an event to all who asked for it, whether anybody did or not.
+    pub(crate) fn dispatch(&self, event: &Event) {
         let depth = DEPTH.get();
         if depth >= MAX_DEPTH {
             tracing::warn!(event = %event.name(), "a subscriber keeps causing the events that it hears; this one is not told");
             return;
         }
         DEPTH.set(depth + 1);
-        for entry in self
-            .0
-            .entries
-            .load_full()
-            .list
-            .iter()
-            .filter(|entry| entry.pattern.matches(event.name()))
-        {
+        for entry in &self.0.entries.load().of[event.name() as usize] {
             match catch_unwind(AssertUnwindSafe(|| entry.subscriber.on_event(event))) {
                 Ok(Ok(())) => (),
                 Ok(Err(stop)) => self.stop(&event.span, stop),
@@ -192,7 +188,7 @@ impl Bus {
 
     /// Stops the run of a span, and tells so if it was not stopped before.
     pub fn stop(&self, span: &Arc<SpanContext>, stop: Stop) {
-        if span.run.stop(stop.clone()) {
+        if span.run().stop(stop.clone()) {
             self.emit(span, EventData::RunStopped(stop));
         }
     }
@@ -208,15 +204,23 @@ impl Bus {
 impl fmt::Debug for Bus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bus")
-            .field("subscribers", &self.0.entries.load().list.len())
+            .field("subscribers", &self.0.entries.load().all.len())
             .finish_non_exhaustive()
     }
 }
 
-impl Entries {
-    fn of(list: Vec<Arc<Entry>>) -> Self {
-        let wanted = list.iter().fold(0, |wanted, entry| wanted | entry.pattern.bits());
-        Self { list, wanted }
+impl Inner {
+    fn change(&self, change: impl FnOnce(&mut Vec<(Pattern, Arc<Entry>)>)) {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.entries.load().all.clone();
+        change(&mut all);
+        let wanted = all.iter().fold(0, |wanted, (pattern, _)| wanted | pattern.bits());
+        let of = EventName::ALL.map(|name| {
+            let matching = all.iter().filter(|(pattern, _)| pattern.matches(name));
+            matching.map(|(_, entry)| Arc::clone(entry)).collect()
+        });
+        self.entries.store(Arc::new(Entries { all, of }));
+        self.wanted.store(wanted, Ordering::Relaxed);
     }
 }
 
@@ -237,12 +241,8 @@ impl Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         let Some(bus) = self.bus.upgrade() else { return };
-        bus.entries.rcu(|entries| {
-            let others = entries
-                .list
-                .iter()
-                .filter(|entry| !std::ptr::eq(Arc::as_ptr(entry), self.entry.as_ptr()));
-            Entries::of(others.cloned().collect())
+        bus.change(|entries| {
+            entries.retain(|(_, entry)| !std::ptr::eq(Arc::as_ptr(entry), self.entry.as_ptr()));
         });
     }
 }

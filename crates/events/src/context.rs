@@ -3,11 +3,12 @@
 
 use crate::bus::Bus;
 use crate::clock;
-use crate::event::{EventData, SpanContext};
+use crate::event::{Event, EventData, Shared, SpanContext};
 use crate::gate::{Action, Gate, Permit, Request};
 use crate::refusal::Refusal;
 use crate::run::Run;
 use glassbox_trace::span::{Note, TraceAttributes};
+use glassbox_trace::time::Timestamp;
 use pin_project_lite::pin_project;
 use std::any::Any;
 use std::cell::RefCell;
@@ -15,7 +16,7 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::task::{self, Poll};
 
 /// Where in a program we are: the innermost span, what its trace shares, who listens, who may refuse.
@@ -29,13 +30,18 @@ use std::task::{self, Poll};
 /// std::thread::spawn(move || context.enter(|| { /* spans opened here belong to the same trace */ }));
 /// ```
 #[derive(Clone)]
-pub struct Context(Arc<Inner>);
+pub struct Context {
+    span: Option<Arc<SpanContext>>,
+    /// All spans of a scope share it, so a span costs a count and no copy.
+    scope: Arc<Inner>,
+}
 
+/// What a scope sets.
 #[derive(Clone)]
 pub(crate) struct Inner {
-    pub(crate) span: Option<Arc<SpanContext>>,
-    pub(crate) trace: Arc<TraceAttributes>,
-    pub(crate) run: Option<Run>,
+    shared: Arc<Shared>,
+    /// Whether the run is one: outside of every scope and span there is none to stop.
+    is_run: bool,
     pub(crate) bus: Bus,
     pub(crate) gates: Vec<Arc<dyn Gate>>,
     pub(crate) carried: Option<Arc<dyn Any + Send + Sync>>,
@@ -45,15 +51,15 @@ thread_local! {
     static CURRENT: RefCell<Option<Context>> = const { RefCell::new(None) };
 }
 
-static ROOT: LazyLock<Context> = LazyLock::new(|| {
-    Context(Arc::new(Inner {
-        span: None,
-        trace: Arc::default(),
-        run: None,
+static ROOT: LazyLock<Context> = LazyLock::new(|| Context {
+    span: None,
+    scope: Arc::new(Inner {
+        shared: Arc::default(),
+        is_run: false,
         bus: Bus::global(),
         gates: Vec::new(),
         carried: None,
-    }))
+    }),
 });
 
 impl Context {
@@ -63,70 +69,73 @@ impl Context {
         CURRENT.with_borrow(Clone::clone).unwrap_or_else(|| ROOT.clone())
     }
 
-    /// Returns a context that is changed in some way.
-    pub(crate) fn with(&self, change: impl FnOnce(&mut Inner)) -> Self {
-        let mut inner = Inner::clone(&self.0);
-        change(&mut inner);
-        Self(Arc::new(inner))
+    /// Returns the context of a new span below the current one.
+    pub(crate) fn child_of_current(name: &Arc<str>) -> Self {
+        // Not by way of `current`, which would count the references of what is only looked at.
+        CURRENT.with_borrow(|current| current.as_ref().unwrap_or(&ROOT).child(name))
+    }
+
+    /// Lets what the scope sets be changed, for this context alone.
+    pub(crate) fn edit(&mut self) -> &mut Inner {
+        Arc::make_mut(&mut self.scope)
+    }
+
+    /// Returns the same context outside of every span.
+    pub(crate) fn without_span(self) -> Self {
+        Self { span: None, ..self }
     }
 
     /// Returns the context of a new span below this one: of the same trace, or the root of a new one.
     #[must_use]
     pub fn child(&self, name: &Arc<str>) -> Self {
-        self.with(|inner| {
-            let run = inner.run.get_or_insert_with(Run::new).clone();
-            let trace_id = match (&inner.span, &inner.trace.remote_parent) {
-                (Some(span), _) => span.trace_id,
-                (None, Some(remote)) => remote.trace_id,
-                (None, None) => clock::new_trace_id(),
-            };
-            if inner.trace.name.is_none() {
-                let attributes = TraceAttributes {
-                    name: Some(Arc::clone(name)),
-                    ..TraceAttributes::clone(&inner.trace)
-                };
-                inner.trace = Arc::new(attributes);
-            }
-            inner.span = Some(Arc::new(SpanContext {
-                trace_id,
-                span_id: clock::new_span_id(),
-                name: Arc::clone(name),
-                parent: inner.span.take(),
-                trace: Arc::clone(&inner.trace),
-                run,
-                notes: Mutex::default(),
-            }));
-        })
+        let scope = match &self.scope {
+            scope if scope.is_run && scope.shared.trace.name.is_some() => Arc::clone(scope),
+            scope => Arc::new(scope.of_trace(name)),
+        };
+        let trace_id = match (&self.span, &scope.shared.trace.remote_parent) {
+            (Some(span), _) => span.trace_id,
+            (None, Some(remote)) => remote.trace_id,
+            (None, None) => clock::new_trace_id(),
+        };
+        let span = SpanContext {
+            trace_id,
+            span_id: clock::new_span_id(),
+            name: Arc::clone(name),
+            parent: self.span.clone(),
+            shared: Arc::clone(&scope.shared),
+            notes: OnceLock::new(),
+        };
+        Self { span: Some(Arc::new(span)), scope }
     }
 
     /// Returns the innermost span.
     #[must_use]
     pub fn span(&self) -> Option<&Arc<SpanContext>> {
-        self.0.span.as_ref()
+        self.span.as_ref()
     }
 
     /// Returns what all spans of the trace share.
     #[must_use]
     pub fn trace(&self) -> &Arc<TraceAttributes> {
-        &self.0.trace
+        &self.scope.shared.trace
     }
 
     /// Returns the run that a stop would end; `None` outside of every scope and span.
     #[must_use]
     pub fn run(&self) -> Option<&Run> {
-        self.0.run.as_ref()
+        self.scope.is_run.then_some(&self.scope.shared.run)
     }
 
     /// Returns the bus that events of this context go to.
     #[must_use]
     pub fn bus(&self) -> &Bus {
-        &self.0.bus
+        &self.scope.bus
     }
 
     /// Returns the value that a scope carries for the framework above, such as a language model to use instead.
     #[must_use]
     pub fn carried<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        Arc::clone(self.0.carried.as_ref()?).downcast().ok()
+        Arc::clone(self.scope.carried.as_ref()?).downcast().ok()
     }
 
     /// Tells an event of the innermost span; outside of every span there is nothing to tell.
@@ -134,6 +143,16 @@ impl Context {
         if let Some(span) = self.span() {
             self.bus().emit(span, data);
         }
+    }
+
+    /// Tells an event of the innermost span that somebody asked for, and gives back what happened. What moves in and
+    /// out need not be counted.
+    pub(crate) fn tell(&mut self, at: Timestamp, data: EventData) -> EventData {
+        let Some(span) = self.span.take() else { return data };
+        let event = Event { at, span, data };
+        self.scope.bus.dispatch(&event);
+        self.span = Some(event.span);
+        event.data
     }
 
     /// Tells an event of something that went differently than hoped for, and notes it for the innermost span.
@@ -154,44 +173,70 @@ impl Context {
     /// The first refusal. Outside of every span nothing is refused.
     pub fn ask(&self, action: &Action, more: &[Arc<dyn Gate>]) -> Result<Permit, Refusal> {
         let Some(span) = self.span() else { return Ok(Permit::default()) };
-        let gates = self.0.gates.iter().chain(more).map(AsRef::as_ref);
+        let gates = self.scope.gates.iter().chain(more).map(AsRef::as_ref);
         Permit::ask(gates, &Request { action, span, bus: self.bus() })
     }
 
     /// Runs a closure in this context.
     pub fn enter<T>(&self, closure: impl FnOnce() -> T) -> T {
-        let _entered = Entered::new(self.clone());
+        let mut context = Some(self.clone());
+        let _entered = Entered::new(&mut context);
         closure()
     }
 
     /// Gives a future this context: it is current whenever the future runs, on whatever thread.
     pub fn scope<F: Future>(&self, future: F) -> Scoped<F> {
-        Scoped { future, context: self.clone() }
+        Scoped { future, context: Some(self.clone()) }
     }
 }
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("span", &self.0.span).finish_non_exhaustive()
+        f.debug_struct("Context").field("span", &self.span).finish_non_exhaustive()
     }
 }
 
-/// Makes a context current until it is dropped, on the same thread.
-struct Entered {
+impl Inner {
+    /// Returns what the trace's attributes are, to change them.
+    pub(crate) fn trace_mut(&mut self) -> &mut TraceAttributes {
+        Arc::make_mut(&mut Arc::make_mut(&mut self.shared).trace)
+    }
+
+    /// Begins a run, unless this is within one.
+    pub(crate) fn begin_run(&mut self) {
+        if !std::mem::replace(&mut self.is_run, true) {
+            Arc::make_mut(&mut self.shared).run = Run::new();
+        }
+    }
+
+    /// Returns the same for a root of this name, by which its trace is called if it has no name of its own.
+    fn of_trace(&self, root: &Arc<str>) -> Self {
+        let mut inner = self.clone();
+        inner.begin_run();
+        inner.trace_mut().name.get_or_insert_with(|| Arc::clone(root));
+        inner
+    }
+}
+
+/// Makes a context current until it is dropped, on the same thread. It is moved there and back: a future that is polled
+/// a thousand times counts no references.
+struct Entered<'a> {
+    own: &'a mut Option<Context>,
     previous: Option<Context>,
     /// Another thread's context must not be restored here.
     not_send: PhantomData<*const ()>,
 }
 
-impl Entered {
-    fn new(context: Context) -> Self {
-        Self { previous: CURRENT.replace(Some(context)), not_send: PhantomData }
+impl<'a> Entered<'a> {
+    fn new(context: &'a mut Option<Context>) -> Self {
+        let previous = CURRENT.replace(context.take());
+        Self { own: context, previous, not_send: PhantomData }
     }
 }
 
-impl Drop for Entered {
+impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        CURRENT.set(self.previous.take());
+        *self.own = CURRENT.replace(self.previous.take());
     }
 }
 
@@ -202,7 +247,8 @@ pin_project! {
     pub struct Scoped<F> {
         #[pin]
         future: F,
-        context: Context,
+        // Away while the future runs.
+        context: Option<Context>,
     }
 }
 
@@ -211,7 +257,7 @@ impl<F: Future> Future for Scoped<F> {
 
     fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _entered = Entered::new(this.context.clone());
+        let _entered = Entered::new(this.context);
         this.future.poll(task)
     }
 }

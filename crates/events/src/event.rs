@@ -6,7 +6,7 @@ use glassbox_trace::id::{SpanId, TraceId};
 use glassbox_trace::span::{Detail, Generation, Note, Span, TraceAttributes};
 use glassbox_trace::time::Timestamp;
 use rust_decimal::Decimal;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 mod attribute;
@@ -36,12 +36,17 @@ pub struct SpanContext {
     pub name: Arc<str>,
     /// The span above it.
     pub parent: Option<Arc<Self>>,
-    /// What all spans of the trace share.
-    pub trace: Arc<TraceAttributes>,
-    /// The run that a [`Stop`] ends.
-    pub run: Run,
-    /// What was noted for the innermost span; it takes the notes when it ends.
-    pub(crate) notes: Mutex<Vec<Note>>,
+    pub(crate) shared: Arc<Shared>,
+    /// What was noted for the innermost span; it takes the notes when it ends. Most spans have none, and then there is
+    /// no lock to take.
+    pub(crate) notes: OnceLock<Mutex<Vec<Note>>>,
+}
+
+/// What all spans of a scope share: one reference to count a span, instead of one for each fact.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shared {
+    pub(crate) trace: Arc<TraceAttributes>,
+    pub(crate) run: Run,
 }
 
 impl SpanContext {
@@ -59,16 +64,30 @@ impl SpanContext {
     pub fn parent_id(&self) -> Option<SpanId> {
         match &self.parent {
             Some(parent) => Some(parent.span_id),
-            None => self.trace.remote_parent.as_ref().map(|remote| remote.span_id),
+            None => self.trace().remote_parent.as_ref().map(|remote| remote.span_id),
         }
     }
 
+    /// Returns what all spans of the trace share.
+    #[must_use]
+    pub fn trace(&self) -> &Arc<TraceAttributes> {
+        &self.shared.trace
+    }
+
+    /// Returns the run that a [`Stop`] ends.
+    #[must_use]
+    pub fn run(&self) -> &Run {
+        &self.shared.run
+    }
+
     pub(crate) fn note(&self, note: Note) {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(note);
+        let notes = self.notes.get_or_init(Mutex::default);
+        notes.lock().unwrap_or_else(PoisonError::into_inner).push(note);
     }
 
     pub(crate) fn take_notes(&self) -> Vec<Note> {
-        std::mem::take(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+        let Some(notes) = self.notes.get() else { return Vec::new() };
+        std::mem::take(&mut notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -242,6 +261,19 @@ impl EventData {
             | Self::LlmGenerate(span)
             | Self::LlmError(span) => Some(span),
             Self::LlmAttempt(attempt) => attempt.failed.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Gives the span back that begins or ends here.
+    pub(crate) fn into_span(self) -> Option<Arc<Span>> {
+        match self {
+            Self::ModuleStart(span)
+            | Self::ModuleComplete(span)
+            | Self::ModuleError(span)
+            | Self::LlmRequest(span)
+            | Self::LlmGenerate(span)
+            | Self::LlmError(span) => Some(span),
             _ => None,
         }
     }

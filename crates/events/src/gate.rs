@@ -87,7 +87,7 @@ impl Permit {
         gates: impl Iterator<Item = &'a dyn Gate>,
         request: &Request<'_>,
     ) -> Result<Self, Refusal> {
-        if let Some(stop) = request.span.run.stopped() {
+        if let Some(stop) = request.span.run().stopped() {
             return Err(Refusal::Stopped(stop.clone()));
         }
         let mut permit = Self::default();

@@ -31,8 +31,9 @@ pub enum Family {
 pub struct OpenSpan {
     context: Context,
     family: Family,
-    /// Taken when the span ends. Boxed, since a span is large and futures hold this across awaits.
-    span: Option<Box<Span>>,
+    /// Taken when the span ends. What the start told is told of this very span, so it is copied only if somebody kept
+    /// that.
+    span: Option<Arc<Span>>,
 }
 
 impl OpenSpan {
@@ -44,17 +45,37 @@ impl OpenSpan {
         detail: Detail,
         input: Option<Payload>,
     ) -> Self {
-        let context = above.child(name);
+        Self::open(above.child(name), family, name, detail, input)
+    }
+
+    /// Begins a span below the current context's innermost one, a little quicker than with [`Context::current`].
+    pub fn begin_here(
+        family: Family,
+        name: &Arc<str>,
+        detail: Detail,
+        input: Option<Payload>,
+    ) -> Self {
+        Self::open(Context::child_of_current(name), family, name, detail, input)
+    }
+
+    fn open(
+        mut context: Context,
+        family: Family,
+        name: &Arc<str>,
+        detail: Detail,
+        input: Option<Payload>,
+    ) -> Self {
+        let start = clock::now();
         let span = context.span().map(|place| {
-            Box::new(Span {
+            Arc::new(Span {
                 trace_id: place.trace_id,
                 span_id: place.span_id,
                 parent_id: place.parent_id(),
                 name: Arc::clone(name),
-                start: clock::now(),
+                start,
                 end: None,
                 status: Status::Ok,
-                trace: Arc::clone(&place.trace),
+                trace: Arc::clone(place.trace()),
                 input,
                 output: None,
                 notes: Vec::new(),
@@ -62,11 +83,12 @@ impl OpenSpan {
                 attributes: Vec::new(),
             })
         });
-        if context.bus().wants(family.start_name())
-            && let Some(span) = &span
-        {
-            context.emit(family.start(Arc::new(Span::clone(span))));
-        }
+        let span = match span {
+            Some(span) if context.bus().wants(family.start_name()) => {
+                context.tell(start, family.start(span)).into_span()
+            }
+            span => span,
+        };
         Self { context, family, span }
     }
 
@@ -85,7 +107,7 @@ impl OpenSpan {
     /// Lets the span's fields be filled in before it ends.
     pub fn edit(&mut self, edit: impl FnOnce(&mut Span)) {
         if let Some(span) = &mut self.span {
-            edit(span);
+            edit(Arc::make_mut(span));
         }
     }
 
@@ -95,21 +117,28 @@ impl OpenSpan {
     }
 
     fn close(&mut self, status: Status, output: Option<Payload>) -> Option<Arc<Span>> {
-        let mut span = *self.span.take()?;
-        span.end = Some(clock::now());
+        let mut shared = self.span.take()?;
+        let end = clock::now();
+        let span = Arc::make_mut(&mut shared);
+        span.end = Some(end);
         span.status = status;
         span.notes = self.context.span().map(|place| place.take_notes()).unwrap_or_default();
         if output.is_some() {
             span.output = output;
         }
-        let span = Arc::new(span);
-        self.context.emit(self.family.end(Arc::clone(&span)));
-        Some(span)
+        let name = self.family.end_name(&shared.status);
+        if !self.context.bus().wants(name) {
+            return Some(shared);
+        }
+        self.context.tell(end, self.family.end(shared)).into_span()
     }
 }
 
 impl Drop for OpenSpan {
     fn drop(&mut self) {
+        if self.span.is_none() {
+            return;
+        }
         let status = if std::thread::panicking() {
             Status::error("panic", "the program panicked before the span ended")
         } else {
@@ -130,6 +159,15 @@ impl Family {
         match self {
             Self::Module => EventName::ModuleStart,
             Self::Llm => EventName::LlmRequest,
+        }
+    }
+
+    const fn end_name(self, status: &Status) -> EventName {
+        match (self, status.is_error()) {
+            (Self::Module, false) => EventName::ModuleComplete,
+            (Self::Module, true) => EventName::ModuleError,
+            (Self::Llm, false) => EventName::LlmGenerate,
+            (Self::Llm, true) => EventName::LlmError,
         }
     }
 

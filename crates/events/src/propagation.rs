@@ -4,7 +4,7 @@
 
 use crate::context::Context;
 use glassbox_trace::id::{ParseIdError, SpanId, TraceId};
-use glassbox_trace::span::{RemoteParent, TraceAttributes};
+use glassbox_trace::span::RemoteParent;
 use std::sync::Arc;
 
 mod trace_state;
@@ -114,14 +114,9 @@ impl Context {
     /// that this context is in.
     #[must_use]
     pub fn below(&self, parent: RemoteParent) -> Self {
-        self.with(|inner| {
-            inner.span = None;
-            let trace = TraceAttributes {
-                remote_parent: Some(Arc::new(parent)),
-                ..TraceAttributes::clone(&inner.trace)
-            };
-            inner.trace = Arc::new(trace);
-        })
+        let mut context = self.clone().without_span();
+        context.edit().trace_mut().remote_parent = Some(Arc::new(parent));
+        context
     }
 
     /// Hands the trace on: calls `set` with the name and value of each header that a request to another service

@@ -3,7 +3,6 @@
 use crate::bus::Bus;
 use crate::context::{Context, Inner, Scoped};
 use crate::gate::Gate;
-use crate::run::Run;
 use futures::stream::{self, Buffered, Collect, Iter, StreamExt};
 use glassbox_trace::span::{RemoteParent, TraceAttributes};
 use pin_project_lite::pin_project;
@@ -41,18 +40,18 @@ impl Default for Scope {
 impl Scope {
     /// Begins a scope within the current one.
     pub fn new() -> Self {
-        let context = Context::current().with(|inner| {
-            inner.run.get_or_insert_with(Run::new);
-        });
+        let mut context = Context::current();
+        context.edit().begin_run();
         Self { context }
     }
 
-    fn with(self, change: impl FnOnce(&mut Inner)) -> Self {
-        Self { context: self.context.with(change) }
+    fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(self.context.edit());
+        self
     }
 
     fn trace(self, change: impl FnOnce(&mut TraceAttributes)) -> Self {
-        self.with(|inner| change(Arc::make_mut(&mut inner.trace)))
+        self.with(|inner| change(inner.trace_mut()))
     }
 
     /// Names the traces; by default a trace has the name of its root span.

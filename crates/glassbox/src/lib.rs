@@ -64,6 +64,7 @@ pub use glassbox_events::bus::{Bus, EventReceiver, Subscriber, Subscription};
 pub use glassbox_events::context::Context;
 pub use glassbox_events::event::{self, Event, EventData, EventName};
 pub use glassbox_events::gate::{self, Gate};
+pub use glassbox_events::propagation;
 pub use glassbox_events::refusal::{BudgetExceeded, Refusal, Unit};
 pub use glassbox_events::run::{Run, Stop};
 pub use glassbox_events::scope::{Scope, join_all, parallel, spawn};
@@ -87,3 +88,7 @@ pub mod __private {
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct ReadmeDoctests;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/propagation.md")]
+struct PropagationDoctests;

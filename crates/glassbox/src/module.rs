@@ -3,7 +3,6 @@
 use crate::error::Error;
 use crate::field::Field;
 use crate::prediction::Prediction;
-use glassbox_events::context::Context;
 use glassbox_events::open_span::{Family, OpenSpan};
 use glassbox_trace::payload::{Payload, Render};
 use glassbox_trace::span::{Detail, Status};
@@ -69,15 +68,13 @@ pub trait Module: Send + Sync {
         let input = input.into();
         async move {
             let payload = Payload::shared(Arc::new(Rendered(Arc::clone(&input))));
-            let span = OpenSpan::begin(
-                &Context::current(),
+            let span = OpenSpan::begin_here(
                 Family::Module,
                 &self.span_name(),
                 self.detail(),
                 Some(payload),
             );
-            let context = span.context().clone();
-            let result = context.scope(self.forward(input)).await;
+            let result = span.context().scope(self.forward(input)).await;
             match &result {
                 Ok(output) => span.end(Status::Ok, Some(output.record())),
                 Err(error) => {

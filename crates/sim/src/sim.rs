@@ -2,9 +2,12 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
+use cpu_time::ThreadTime;
 use tokio::sync::oneshot;
 
 use crate::fault::FaultPlan;
@@ -25,6 +28,8 @@ use crate::state::{Config, State};
 pub struct Sim {
     address: SocketAddr,
     state: Arc<State>,
+    /// Nanoseconds of processor time.
+    cpu: Arc<AtomicU64>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -127,6 +132,12 @@ impl Sim {
     pub fn clear(&self) {
         self.state.clear();
     }
+
+    /// Returns the processor time that the server has used, so that a program can tell its own from it.
+    #[must_use]
+    pub fn cpu_time(&self) -> Duration {
+        Duration::from_nanos(self.cpu.load(Ordering::Relaxed))
+    }
 }
 
 impl Drop for Sim {
@@ -224,16 +235,18 @@ impl Builder {
         let (stop, stopped) = oneshot::channel();
         let (ready, is_ready) = mpsc::channel();
         let shared = Arc::clone(&state);
+        let cpu = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&cpu);
         let thread = thread::Builder::new()
             .name("glassbox-sim".to_owned())
-            .spawn(move || run(listener, shared, stopped, &ready))
+            .spawn(move || run(listener, shared, counted, stopped, &ready))
             .map_err(StartError::Thread)?;
         // The channel breaks only if the thread panics before it is ready.
         is_ready
             .recv()
             .unwrap_or_else(|gone| Err(io::Error::other(gone)))
             .map_err(StartError::Thread)?;
-        Ok(Sim { address, state, stop: Some(stop), thread: Some(thread) })
+        Ok(Sim { address, state, cpu, stop: Some(stop), thread: Some(thread) })
     }
 }
 
@@ -241,11 +254,19 @@ impl Builder {
 fn run(
     listener: TcpListener,
     state: Arc<State>,
+    cpu: Arc<AtomicU64>,
     stop: oneshot::Receiver<()>,
     ready: &mpsc::Sender<io::Result<()>>,
 ) {
-    let started =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().and_then(|runtime| {
+    let count = move || {
+        let nanos = u64::try_from(ThreadTime::now().as_duration().as_nanos());
+        cpu.store(nanos.unwrap_or(u64::MAX), Ordering::Relaxed);
+    };
+    let started = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .on_thread_park(count)
+        .build()
+        .and_then(|runtime| {
             let inside = runtime.enter();
             let listener = tokio::net::TcpListener::from_std(listener)?;
             drop(inside);

@@ -1,28 +1,38 @@
-//! The body of a request: OTLP, encoded and compressed. This is the one place where spans are serialized.
+//! The body of a request: OTLP, masked, encoded and compressed. This is the one place where spans are serialized.
 
 use crate::destination::{HttpTarget, Protocol};
+use crate::mask::Masking;
+use crate::media::Upload;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use glassbox_trace::otlp::{self, Encoding, Resource};
+use glassbox_trace::otlp::{self, Content, Encoding, Filter, Media, Resource};
 use glassbox_trace::span::Span;
+use std::borrow::Cow;
+use std::cell::RefCell;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+/// As many bytes of media go with one request: they are decoded, and in memory until they are uploaded.
+const MEDIA_BYTES: usize = 32 << 20;
+
 /// A request's body, ready to be sent any number of times.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Body {
     pub(crate) bytes: Bytes,
     /// Its size before compression.
     pub(crate) raw: usize,
+    /// What it refers to, and is to be uploaded before it.
+    pub(crate) media: Vec<Upload>,
 }
 
 /// What is the same for all bodies of an observer.
 #[derive(Clone, Debug)]
 pub(crate) struct BodyStyle {
     pub(crate) resource: Arc<Resource>,
-    pub(crate) capture_content: bool,
+    pub(crate) content: Content,
+    pub(crate) masking: Masking,
 }
 
 /// Why there is no body.
@@ -42,25 +52,66 @@ impl Body {
         target: &HttpTarget,
         limit: usize,
     ) -> Result<Self, Unfit> {
+        let outgoing = Outgoing {
+            masking: &style.masking,
+            media: target.uploads_media.then(RefCell::default),
+        };
         // Rendering runs code of the program, which must not end the worker.
-        let raw = catch_unwind(AssertUnwindSafe(|| encode(spans, style, target)))
+        let raw = catch_unwind(AssertUnwindSafe(|| encode(spans, style, target, &outgoing)))
             .map_err(|_| Unfit::Panicked)?;
-        if raw.len() > limit && spans.len() > 1 {
+        let media = outgoing.media.map(RefCell::into_inner).unwrap_or_default();
+        let media_bytes: usize = media.iter().map(|upload| upload.bytes.len()).sum();
+        if (raw.len() > limit || media_bytes > MEDIA_BYTES) && spans.len() > 1 {
             return Err(Unfit::TooLarge);
         }
         let size = raw.len();
         let bytes = if target.gzip { gzip(&raw) } else { raw };
-        Ok(Self { bytes: bytes.into(), raw: size })
+        Ok(Self { bytes: bytes.into(), raw: size, media })
     }
 }
 
-fn encode(spans: &[Arc<Span>], style: &BodyStyle, target: &HttpTarget) -> Vec<u8> {
-    let encoding =
-        Encoding { capture_content: style.capture_content, ..Encoding::new(target.profile) };
-    let request = otlp::encode(spans, &style.resource, &encoding);
+fn encode(
+    spans: &[Arc<Span>],
+    style: &BodyStyle,
+    target: &HttpTarget,
+    outgoing: &Outgoing<'_>,
+) -> Vec<u8> {
+    let encoding = Encoding { content: style.content, ..Encoding::new(target.profile) };
+    let request = if style.masking.is_none() && outgoing.media.is_none() {
+        otlp::encode(spans, &style.resource, &encoding)
+    } else {
+        otlp::encode_filtered(spans, &style.resource, &encoding, outgoing)
+    };
     match target.protocol {
         Protocol::HttpProtobuf => request.to_protobuf(),
         Protocol::HttpJson => request.to_json(),
+    }
+}
+
+/// What texts have to pass on their way out.
+struct Outgoing<'a> {
+    masking: &'a Masking,
+    /// Collects what is to be uploaded, if the destination takes media.
+    media: Option<RefCell<Vec<Upload>>>,
+}
+
+impl Filter for Outgoing<'_> {
+    fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.masking.redact(text)
+    }
+
+    fn entry<'t>(&self, key: &str, text: &'t str) -> Cow<'t, str> {
+        self.masking.redact_value(key, text)
+    }
+
+    fn media(&self, media: &Media<'_>) -> Option<String> {
+        let upload = Upload::of(media)?;
+        let reference = upload.reference();
+        let mut uploads = self.media.as_ref()?.borrow_mut();
+        if !uploads.contains(&upload) {
+            uploads.push(upload);
+        }
+        Some(reference)
     }
 }
 

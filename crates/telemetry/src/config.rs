@@ -8,8 +8,12 @@
 //! | --- | --- | --- |
 //! | `GLASSBOX_DISABLED` | `true` exports nothing | `false` |
 //! | `OTEL_SDK_DISABLED` | the same | `false` |
-//! | `GLASSBOX_CAPTURE_CONTENT` | `false` keeps inputs, outputs and messages back | `true` |
+//! | `GLASSBOX_CAPTURE_CONTENT` | `false` keeps inputs, outputs and messages back, `length` all but their length | `true` |
 //! | `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT` | `NO_CONTENT` or `false`: the same | |
+//! | `GLASSBOX_MASK` | what is masked: `none`, or some of `secrets`, `email` and `card` | `secrets` |
+//! | `GLASSBOX_MASK_PATTERN` | a regular expression; what it matches is masked too | |
+//! | `GLASSBOX_KEEP_ERRORS` | `true` exports traces with an error even if they are not in the sample | `false` |
+//! | `GLASSBOX_LANGFUSE_MEDIA` | `true` uploads pictures and sound to Langfuse | `false` |
 //! | `LANGFUSE_PUBLIC_KEY`, `LANGFUSE_SECRET_KEY` | the keys of a Langfuse project; both or neither | |
 //! | `LANGFUSE_BASE_URL`, else `LANGFUSE_HOST` | where Langfuse is | `https://cloud.langfuse.com` |
 //! | `LANGFUSE_TRACING_ENVIRONMENT` | the environment, such as `production` | that of the resource |
@@ -24,25 +28,39 @@
 //! | `OTEL_EXPORTER_OTLP_TIMEOUT` * | milliseconds that a request may take | 10000 |
 //! | `OTEL_EXPORTER_OTLP_COMPRESSION` * | `gzip` or `none` | `gzip` |
 //! | `OTEL_EXPORTER_OTLP_PROTOCOL` * | `http/protobuf` or `http/json` | `http/protobuf` |
+//! | `OTEL_EXPORTER_OTLP_CERTIFICATE` * | a PEM file of authorities to trust besides the system's | `GLASSBOX_CA_FILE` |
+//! | `GLASSBOX_CA_FILE` | the same, for every destination | |
 //! | `OTEL_SERVICE_NAME` | the service | `service.name` of the resource, else the program's file |
 //! | `OTEL_RESOURCE_ATTRIBUTES` | facts about the service: `key=value,key=value`, percent-encoded | |
 //! | `OTEL_TRACES_SAMPLER` | `always_on`, `always_off`, `traceidratio`, and `parentbased_` before each | `always_on` |
 //! | `OTEL_TRACES_SAMPLER_ARG` | the ratio, from 0 to 1 | 1 |
-//! | `OTEL_BSP_MAX_QUEUE_SIZE` | spans that may wait, for each destination | 65536 |
+//! | `OTEL_BSP_MAX_QUEUE_SIZE` | spans that may wait in memory, for each destination | 262144 |
 //! | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` | spans in a request | 512 |
 //! | `OTEL_BSP_SCHEDULE_DELAY` | milliseconds that a span waits for others | 1000 |
+//! | `GLASSBOX_SPOOL_DIR` | the folder in which spans wait for a destination that does not take them, or `off` | `glassbox/spool` in `XDG_STATE_HOME`, else in `~/.local/state` |
+//! | `GLASSBOX_SPOOL_MIB` | the most mebibytes on disk, for each destination | 512 |
 //!
 //! Variables with * have a form for traces, such as `OTEL_EXPORTER_OTLP_TRACES_HEADERS`, which goes first.
 
 use crate::destination::{Compression, Destination, LangfuseConfig, OtlpConfig, Protocol};
 use crate::error::{ConfigError, Kind};
 use crate::limits::Limits;
-use glassbox_trace::otlp::Resource;
+use crate::mask::Masking;
+use crate::sampling::Sampling;
+use crate::spool::SpoolConfig;
+use glassbox_trace::otlp::{Content, Resource};
 use secrecy::SecretString;
+use std::path::Path;
 
 mod read;
+mod content;
+mod sampling;
+mod variables;
+mod spool;
 
-use read::{Environment, percent_decoded, ratio};
+pub use variables::{VARIABLES, Variable};
+
+use read::{Environment, percent_decoded};
 
 /// What the environment says about telemetry.
 #[derive(Clone, Debug)]
@@ -52,10 +70,14 @@ pub struct Settings {
     pub disabled_by: Option<&'static str>,
     /// Where spans go.
     pub destinations: Vec<Destination>,
+    /// Where they wait on disk if a destination does not take them; `None` if nowhere.
+    pub spool: Option<SpoolConfig>,
     /// Who makes them. Without a name of the service, it is empty.
     pub resource: Resource,
-    /// Whether inputs, outputs and messages are exported.
-    pub capture_content: bool,
+    /// How much of inputs, outputs and messages is exported.
+    pub content: Content,
+    /// What is masked in whatever is exported.
+    pub masking: Masking,
     /// What is wrong, though not so wrong that nothing could be done: whole sentences for people.
     pub warnings: Vec<String>,
 }
@@ -93,19 +115,23 @@ impl Settings {
         let mut env = Environment::new(&lookup);
         let disabled_by = disabled_by(&mut env)?;
         let resource = resource(&mut env);
-        let capture_content = capture_content(&mut env)?;
+        let (content, masking) = (content::content(&env)?, content::masking(&env)?);
         let mut destinations = Vec::new();
+        let mut spool = None;
         if disabled_by.is_none() {
+            spool = spool::spool(&env)?;
             let limits = limits(&mut env);
-            let sampling = sampler(&mut env);
+            let sampling = sampling::sampling(&mut env)?;
             destinations.extend(langfuse(&mut env, limits, sampling)?);
             destinations.extend(otlp(&mut env, limits, sampling)?);
         }
         Ok(Self {
             disabled_by,
             destinations,
+            spool,
             resource,
-            capture_content,
+            content,
+            masking,
             warnings: env.into_warnings(),
         })
     }
@@ -124,15 +150,6 @@ fn disabled_by(env: &mut Environment<'_>) -> Result<Option<&'static str>, Config
             Ok(None)
         }
     }
-}
-
-fn capture_content(env: &mut Environment<'_>) -> Result<bool, ConfigError> {
-    let own = env.boolean("GLASSBOX_CAPTURE_CONTENT")?;
-    let shared = env.get("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT");
-    let is_off = shared.is_some_and(|value| {
-        ["no_content", "false"].contains(&value.to_ascii_lowercase().as_str())
-    });
-    Ok(own.unwrap_or(!is_off))
 }
 
 fn resource(env: &mut Environment<'_>) -> Resource {
@@ -184,34 +201,10 @@ fn limits(env: &mut Environment<'_>) -> Limits {
     Limits { queue_spans, batch_spans, batch_age, ..default }
 }
 
-/// Returns the share of traces to export.
-fn sampler(env: &mut Environment<'_>) -> f64 {
-    const SAMPLER: &str = "OTEL_TRACES_SAMPLER";
-    const ARGUMENT: &str = "OTEL_TRACES_SAMPLER_ARG";
-    let sampler = env.get(SAMPLER).unwrap_or_default();
-    match sampler.strip_prefix("parentbased_").unwrap_or(&sampler) {
-        "" | "always_on" => 1.0,
-        "always_off" => 0.0,
-        "traceidratio" => match env.get(ARGUMENT) {
-            Some(value) => ratio(&value).unwrap_or_else(|| {
-                env.warn(ARGUMENT, &value, "it counts as 1; write a number from 0 to 1");
-                1.0
-            }),
-            None => 1.0,
-        },
-        _ => {
-            let expected = "it counts as always_on; write always_on, always_off or traceidratio, or one of them after \
-                            parentbased_";
-            env.warn(SAMPLER, &sampler, expected);
-            1.0
-        }
-    }
-}
-
 fn langfuse(
     env: &mut Environment<'_>,
     shared: Limits,
-    sampling: f64,
+    sampling: Sampling,
 ) -> Result<Option<Destination>, ConfigError> {
     let (public_key, secret_key) = (env.get("LANGFUSE_PUBLIC_KEY"), env.get("LANGFUSE_SECRET_KEY"));
     if public_key.is_none() && secret_key.is_none() {
@@ -223,6 +216,7 @@ fn langfuse(
         public_key: public_key.unwrap_or_default(),
         secret_key: secret_key.unwrap_or_default().into(),
         base_url: base_url.unwrap_or_else(|| LangfuseConfig::DEFAULT_BASE_URL.to_owned()),
+        upload_media: env.boolean("GLASSBOX_LANGFUSE_MEDIA")? == Some(true),
     };
     let limits = Limits {
         batch_spans: env.count("LANGFUSE_FLUSH_AT")?.unwrap_or(shared.batch_spans),
@@ -230,8 +224,10 @@ fn langfuse(
         request_timeout: env.seconds("LANGFUSE_TIMEOUT", false)?.unwrap_or(shared.request_timeout),
         ..shared
     };
-    let sampling = env.ratio("LANGFUSE_SAMPLE_RATE")?.unwrap_or(sampling);
-    Ok(Some(Destination::langfuse(config)?.limits(limits).sample_rate(sampling)))
+    let rate = env.ratio("LANGFUSE_SAMPLE_RATE")?;
+    let sampling = rate.map_or(sampling, |rate| sampling.with_ratio(rate));
+    let destination = Destination::langfuse(config)?.limits(limits).sampling(sampling);
+    trusting(destination, env.first(&[CA_FILE])).map(Some)
 }
 
 /// Langfuse files under `default` what does not match its pattern, so it is better told.
@@ -248,7 +244,7 @@ fn check_environment(env: &Environment<'_>) -> Result<(), ConfigError> {
 fn otlp(
     env: &mut Environment<'_>,
     shared: Limits,
-    sampling: f64,
+    sampling: Sampling,
 ) -> Result<Option<Destination>, ConfigError> {
     let base = env.get("OTEL_EXPORTER_OTLP_ENDPOINT");
     let from_base = base.map(|base| format!("{}/v1/traces", base.trim_end_matches('/')));
@@ -266,7 +262,25 @@ fn otlp(
     let request_timeout = timeout.map(|(name, _)| env.millis_or_warn(name, shared.request_timeout));
     let limits =
         Limits { request_timeout: request_timeout.unwrap_or(shared.request_timeout), ..shared };
-    Ok(Some(Destination::otlp(config)?.limits(limits).sample_rate(sampling)))
+    let destination = Destination::otlp(config)?.limits(limits).sampling(sampling);
+    let certificate = env.first(&[
+        "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
+        "OTEL_EXPORTER_OTLP_CERTIFICATE",
+        CA_FILE,
+    ]);
+    trusting(destination, certificate).map(Some)
+}
+
+const CA_FILE: &str = "GLASSBOX_CA_FILE";
+
+fn trusting(
+    destination: Destination,
+    certificate: Option<(&'static str, String)>,
+) -> Result<Destination, ConfigError> {
+    match certificate {
+        Some((variable, path)) => destination.trusting(Path::new(&path), variable),
+        None => Ok(destination),
+    }
 }
 
 fn headers(env: &Environment<'_>) -> Result<Vec<(String, SecretString)>, ConfigError> {

@@ -1,15 +1,18 @@
-//! The delivery of a batch: tried again while that helps, split where a part of it is to blame, and accounted for.
+//! The delivery of a batch: split where a part of it is to blame, shrunk where one span is too large, and accounted for.
 
-use crate::backoff::Backoff;
-use crate::body::{Body, BodyStyle, Unfit};
-use crate::health::DropReason;
+use crate::destination::HttpTarget;
+use crate::health::{DropReason, HealthChange};
 use crate::http::{Answer, Http};
-use crate::limits::Limits;
-use crate::memory::Memory;
+use crate::ledger::Ledger;
+use crate::media::{Failure, Upload};
+use crate::parcel::Parcel;
 use crate::queue::Queue;
-use glassbox_trace::span::Span;
+use crate::spool::Ticket;
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// As many splits may search a batch for malformed spans: one span in 512 takes 9. With more than a few of them
 /// something else is wrong, and the search must not become a flood.
@@ -19,156 +22,208 @@ const MAX_BLIND_SEARCHES: u32 = 16;
 /// As many, after a batch that was searched in vain.
 const MAX_HOPELESS_SEARCHES: u32 = 2;
 
-/// The pause that is left of ours when somebody waits: flushes in quick succession must not become a flood either.
-const POLITE_PAUSE: Duration = Duration::from_millis(100);
-
-/// Delivers batches to one destination.
+/// Delivers batches to one destination, several at a time.
 #[derive(Debug)]
 pub(crate) struct Delivery {
     queue: Arc<Queue>,
-    sink: Sink,
-    limits: Limits,
-    style: BodyStyle,
-    mood: Mood,
-}
-
-/// Where spans end up.
-#[derive(Clone, Debug)]
-pub(crate) enum Sink {
-    Http(Arc<Http>),
-    Memory(Memory),
-    /// Nowhere: only what comes before it is measured.
-    Discard,
-}
-
-/// What was told or found out about a destination, so that it is not told or tried again and again.
-#[derive(Debug, Default)]
-pub(crate) struct Mood {
-    /// It was told that the destination cannot be reached, since the last time that it could.
-    told_outage: bool,
-    /// It was told that the queue is full.
-    told_overflow: bool,
+    http: Http,
     /// The destination found fault with everything, so that it is in vain to search for what is malformed.
-    finds_all_malformed: bool,
+    finds_all_malformed: AtomicBool,
+    /// Turns true when there is no time left.
+    stop: watch::Sender<bool>,
 }
 
-/// What became of a part of a batch.
-enum Verdict {
-    Accepted {
-        rejected: u64,
-        why: String,
-    },
-    /// It may work in halves. If that is not possible, the spans are lost.
-    Split {
-        reason: DropReason,
-        error: String,
-        search: bool,
-    },
-    Lost {
-        reason: DropReason,
-        error: String,
-    },
+/// A batch on its way.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) number: u64,
+    /// What is still to be delivered, in order.
+    pub(crate) parcels: Vec<Parcel>,
+    /// Where it is on disk, if it is.
+    pub(crate) ticket: Option<Ticket>,
+    /// When it was tried first, if it was.
+    pub(crate) tried: Option<Instant>,
+    /// Parts of it are done with, so what is on disk is more than what is left.
+    pub(crate) is_begun: bool,
+    /// What is to be uploaded before.
+    pub(crate) media: VecDeque<Upload>,
+}
+
+/// What became of a batch. Spans that are not in the job any more are booked.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) job: Job,
+    /// When the last of its requests began.
+    pub(crate) began: Instant,
+    pub(crate) ending: Ending,
+}
+
+/// How the delivery of a batch ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Nothing is left.
+    Settled,
+    /// The rest may work later.
+    Later { error: String, after: Option<Duration> },
+    /// The credentials were refused.
+    Unauthorized(String),
+    /// There was no time left.
+    Stopped,
+}
+
+impl Job {
+    pub(crate) fn new(number: u64, parcels: Vec<Parcel>, ticket: Option<Ticket>) -> Self {
+        Self { number, parcels, ticket, tried: None, is_begun: false, media: VecDeque::new() }
+    }
+
+    pub(crate) fn spans(&self) -> u64 {
+        self.parcels.iter().map(|parcel| parcel.spans).sum()
+    }
 }
 
 impl Delivery {
-    pub(crate) fn new(queue: Arc<Queue>, sink: Sink, limits: Limits, style: BodyStyle) -> Self {
-        Self { queue, sink, limits, style, mood: Mood::default() }
+    pub(crate) fn new(queue: Arc<Queue>, http: Http) -> Self {
+        let (stop, _) = watch::channel(false);
+        Self { queue, http, finds_all_malformed: AtomicBool::new(false), stop }
     }
 
-    pub(crate) const fn queue(&self) -> &Arc<Queue> {
-        &self.queue
+    pub(crate) const fn target(&self) -> &HttpTarget {
+        self.http.target()
     }
 
-    pub(crate) const fn limits(&self) -> &Limits {
-        &self.limits
+    /// Ends all deliveries at once: requests that are not answered yet are dropped.
+    pub(crate) fn stop(&self) {
+        self.stop.send_replace(true);
     }
 
-    /// Delivers a batch. Afterwards each of its spans is booked as exported or lost.
-    pub(crate) async fn deliver(&mut self, batch: &[Arc<Span>]) {
-        match self.sink.clone() {
-            Sink::Http(http) => self.deliver_to(&http, batch).await,
-            Sink::Memory(memory) => {
-                memory.keep(batch);
-                self.queue.book(|ledger| ledger.export(batch.len() as u64));
-            }
-            Sink::Discard => self.queue.book(|ledger| ledger.export(batch.len() as u64)),
+    /// Delivers a batch as far as it gets.
+    pub(crate) async fn deliver(self: Arc<Self>, mut job: Job) -> Done {
+        let mut is_retry = job.tried.is_some();
+        let mut began = Instant::now();
+        job.tried.get_or_insert(began);
+        if let Some(ending) = self.upload(&mut job.media).await {
+            return Done { job, began, ending };
         }
-    }
-
-    async fn deliver_to(&mut self, http: &Http, batch: &[Arc<Span>]) {
-        let began = Instant::now();
         let (mut accepted, mut searches) = (false, 0);
-        let mut parts = vec![batch];
-        while let Some(part) = parts.pop() {
-            let count = part.len() as u64;
-            let max_searches = match accepted {
-                true => MAX_SEARCHES,
-                false if self.mood.finds_all_malformed => MAX_HOPELESS_SEARCHES,
-                false => MAX_BLIND_SEARCHES,
-            };
-            match self.send(http, part, began).await {
-                Verdict::Accepted { rejected, why } => {
+        // The next one is at the end.
+        job.parcels.reverse();
+        let ending = loop {
+            let Some(parcel) = job.parcels.pop() else { break Ending::Settled };
+            began = Instant::now();
+            let answer = self.post(&parcel, std::mem::take(&mut is_retry)).await;
+            let (reason, error) = match answer {
+                Some(Answer::Accepted { rejected, why }) => {
                     accepted = true;
-                    let rejected = rejected.min(count);
-                    self.queue.book(|ledger| ledger.export(count - rejected));
-                    self.lose(http, rejected, DropReason::Rejected, &why);
+                    let rejected = rejected.min(parcel.spans);
+                    self.queue.book(|ledger| ledger.export(parcel.spans - rejected));
+                    self.lose(rejected, DropReason::Rejected, &why);
+                    job.is_begun = true;
+                    continue;
                 }
-                Verdict::Split { search, .. }
-                    if part.len() > 1 && (!search || searches < max_searches) =>
-                {
-                    searches += u32::from(search);
-                    let (first, second) = part.split_at(part.len() / 2);
-                    parts.extend([second, first]);
+                Some(Answer::TooLarge(error)) => {
+                    if let Some((first, second)) = parcel.halves() {
+                        job.parcels.extend([second, first]);
+                        continue;
+                    }
+                    if let Some(shrunk) = parcel.shrunk() {
+                        job.is_begun = true;
+                        job.parcels.push(shrunk);
+                        continue;
+                    }
+                    (DropReason::TooLarge, error)
                 }
-                Verdict::Split { reason, error, .. } | Verdict::Lost { reason, error } => {
-                    self.lose(http, count, reason, &error);
+                Some(Answer::Malformed(error)) => {
+                    if searches < self.most_searches(accepted)
+                        && let Some((first, second)) = parcel.halves()
+                    {
+                        searches += 1;
+                        job.parcels.extend([second, first]);
+                        continue;
+                    }
+                    (DropReason::Rejected, error)
                 }
-            }
-        }
-        let in_vain = searches >= MAX_BLIND_SEARCHES || self.mood.finds_all_malformed;
-        self.mood.finds_all_malformed = !accepted && in_vain;
-    }
-
-    /// Sends spans in one request, repeated until it is clear what becomes of them.
-    async fn send(&mut self, http: &Http, spans: &[Arc<Span>], began: Instant) -> Verdict {
-        let encoding = Instant::now();
-        let body = Body::of(spans, &self.style, http.target(), self.limits.batch_bytes);
-        self.queue.book(|ledger| ledger.encoded(encoding.elapsed()));
-        let body = match body {
-            Ok(body) => body,
-            Err(Unfit::TooLarge) => {
-                return Verdict::split(DropReason::TooLarge, String::new(), false);
-            }
-            Err(Unfit::Panicked) => {
-                let error = "a value in a span panicked when it was rendered".to_owned();
-                return Verdict::split(DropReason::Unencodable, error, false);
-            }
-        };
-
-        let mut backoff = Backoff::new(self.limits.first_backoff, self.limits.longest_backoff);
-        let mut retry = false;
-        loop {
-            self.queue.book(|ledger| ledger.requested(body.raw, body.bytes.len(), retry));
-            let (error, after) = match http.post(&body).await {
-                Answer::Later { error, after } => (error, after),
-                answer => {
-                    self.mood.told_outage = false;
-                    return Verdict::from(answer);
+                Some(Answer::Refused(error)) => (DropReason::Rejected, error),
+                Some(Answer::Unauthorized(error)) => {
+                    job.parcels.push(parcel);
+                    break Ending::Unauthorized(error);
+                }
+                Some(Answer::Later { error, after }) => {
+                    job.parcels.push(parcel);
+                    break Ending::Later { error, after };
+                }
+                None => {
+                    job.parcels.push(parcel);
+                    break Ending::Stopped;
                 }
             };
-            let left = self.limits.give_up_after.saturating_sub(began.elapsed());
-            if left.is_zero() {
-                return Verdict::Lost { reason: DropReason::Undeliverable, error };
+            self.lose(parcel.spans, reason, &error);
+            job.is_begun = true;
+        };
+        job.parcels.reverse();
+        let in_vain = searches >= MAX_BLIND_SEARCHES || self.is_hopeless();
+        self.finds_all_malformed.store(!accepted && in_vain, Ordering::Relaxed);
+        Done { job, began, ending }
+    }
+
+    /// Uploads what spans refer to. Returns how it ended if the spans had better not be tried now.
+    async fn upload(&self, media: &mut VecDeque<Upload>) -> Option<Ending> {
+        let mut stop = self.stop.subscribe();
+        if *stop.borrow_and_update() {
+            return Some(Ending::Stopped);
+        }
+        while let Some(next) = media.front() {
+            let sent = tokio::select! {
+                sent = next.send(&self.http) => sent,
+                _ = stop.changed() => return Some(Ending::Stopped),
+            };
+            match sent {
+                Ok(()) => self.queue.book(Ledger::upload),
+                Err(Failure::Refused(error)) => self.lose_media(1, &error),
+                Err(Failure::Later { error, after }) => {
+                    return Some(Ending::Later { error, after });
+                }
+                Err(Failure::Unauthorized(error)) => return Some(Ending::Unauthorized(error)),
             }
-            self.queue.book(|ledger| ledger.failed(&error));
-            self.tell_outage(&error);
-            self.tell_overflow();
-            pause(&self.queue, &mut backoff, after, left).await;
-            retry = true;
+            media.pop_front();
+        }
+        None
+    }
+
+    /// Books media that will not be uploaded. The first are told.
+    pub(crate) fn lose_media(&self, count: u64, error: &str) {
+        if count > 0 && self.queue.book(|ledger| ledger.lose_media(count)) {
+            let name = self.queue.name();
+            tracing::warn!("{name} did not get a file, further ones are only counted: {error}");
         }
     }
 
-    fn lose(&self, http: &Http, count: u64, reason: DropReason, error: &str) {
+    /// Posts a parcel; `None` if it is to stop.
+    async fn post(&self, parcel: &Parcel, is_retry: bool) -> Option<Answer> {
+        let mut stop = self.stop.subscribe();
+        if *stop.borrow_and_update() {
+            return None;
+        }
+        self.queue.book(|ledger| ledger.requested(parcel.raw, parcel.bytes.len(), is_retry));
+        tokio::select! {
+            answer = self.http.post(parcel) => Some(answer),
+            _ = stop.changed() => None,
+        }
+    }
+
+    fn most_searches(&self, accepted: bool) -> u32 {
+        match accepted {
+            true => MAX_SEARCHES,
+            false if self.is_hopeless() => MAX_HOPELESS_SEARCHES,
+            false => MAX_BLIND_SEARCHES,
+        }
+    }
+
+    fn is_hopeless(&self) -> bool {
+        self.finds_all_malformed.load(Ordering::Relaxed)
+    }
+
+    /// Books spans in flight as lost. The first for each reason are told.
+    pub(crate) fn lose(&self, count: u64, reason: DropReason, error: &str) {
         if count == 0 {
             return;
         }
@@ -176,75 +231,15 @@ impl Delivery {
             ledger.failed(error);
             ledger.lose(count, reason)
         });
-        let name = self.queue.name();
-        match reason {
-            _ if !first => (),
-            DropReason::Unauthorized => {
-                let check = http.target().check;
-                tracing::error!(
-                    "{name} does not accept the credentials, so no span gets there: {error}; {check}"
-                );
-            }
-            _ => tracing::warn!(
-                "{name} lost {count} spans ({reason}), further ones are only counted: {error}"
-            ),
+        if first {
+            self.queue.tell(HealthChange::Dropping { reason });
         }
-    }
-
-    fn tell_outage(&mut self, error: &str) {
-        if !std::mem::replace(&mut self.mood.told_outage, true) {
-            let (name, time) = (self.queue.name(), self.limits.give_up_after);
-            tracing::warn!("{name} does not take spans, each batch is tried for {time:?}: {error}");
-        }
-    }
-
-    /// Tells that spans were dropped, if so. It is told here and not where it happens, since logging is I/O.
-    pub(crate) fn tell_overflow(&mut self) {
-        if self.mood.told_overflow {
-            return;
-        }
-        let lost = self.queue.book(|ledger| ledger.lost(DropReason::Overflow));
-        if lost > 0 {
-            self.mood.told_overflow = true;
+        // That the credentials are refused has been told louder.
+        if first && reason != DropReason::Unauthorized {
             let name = self.queue.name();
             tracing::warn!(
-                "{name} lost {lost} spans (overflow), further ones are only counted: its queue is full; lengthen it \
-                 with OTEL_BSP_MAX_QUEUE_SIZE, or sample"
+                "{name} lost {count} spans ({reason}), further ones are only counted: {error}"
             );
         }
-    }
-}
-
-impl From<Answer> for Verdict {
-    fn from(answer: Answer) -> Self {
-        match answer {
-            Answer::Accepted { rejected, why } => Self::Accepted { rejected, why },
-            Answer::TooLarge(error) => Self::split(DropReason::TooLarge, error, false),
-            Answer::Malformed(error) => Self::split(DropReason::Rejected, error, true),
-            Answer::Unauthorized(error) => Self::Lost { reason: DropReason::Unauthorized, error },
-            Answer::Refused(error) => Self::Lost { reason: DropReason::Rejected, error },
-            Answer::Later { error, .. } => Self::Lost { reason: DropReason::Undeliverable, error },
-        }
-    }
-}
-
-impl Verdict {
-    const fn split(reason: DropReason, error: String, search: bool) -> Self {
-        Self::Split { reason, error, search }
-    }
-}
-
-/// Pauses before the next try. Whoever waits for a flush cuts our own pauses short, but not the destination's.
-async fn pause(queue: &Queue, backoff: &mut Backoff, after: Option<Duration>, left: Duration) {
-    let own = backoff.draw();
-    match after {
-        Some(after) => tokio::time::sleep(after.max(own).min(left)).await,
-        None => tokio::select! {
-            () = tokio::time::sleep(own.min(left)) => (),
-            () = queue.hurried() => {
-                backoff.restart();
-                tokio::time::sleep(POLITE_PAUSE.min(left)).await;
-            }
-        },
     }
 }

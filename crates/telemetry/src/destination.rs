@@ -5,8 +5,10 @@ use crate::limits::Limits;
 use crate::memory::Memory;
 use crate::sampling::Sampling;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
+mod certificates;
 mod langfuse;
 mod otlp;
 mod target;
@@ -36,7 +38,7 @@ pub struct Destination {
 /// Where the requests go, if there are any.
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
-    Http(HttpTarget),
+    Http(Box<HttpTarget>),
     Memory(Memory),
     Discard,
 }
@@ -49,7 +51,10 @@ impl Destination {
     /// A key is missing or stands in the other's place, or the URL is none.
     pub fn langfuse(config: LangfuseConfig) -> Result<Self, ConfigError> {
         let (base_url, target) = langfuse::target(config)?;
-        Ok(Self { base_url: Some(base_url.into()), ..Self::new("langfuse", Target::Http(target)) })
+        Ok(Self {
+            base_url: Some(base_url.into()),
+            ..Self::new("langfuse", Target::Http(Box::new(target)))
+        })
     }
 
     /// Exports to anything that speaks OTLP over HTTP.
@@ -58,7 +63,7 @@ impl Destination {
     ///
     /// The endpoint is no URL, or a header cannot be sent.
     pub fn otlp(config: OtlpConfig) -> Result<Self, ConfigError> {
-        Ok(Self::new("otlp", Target::Http(otlp::target(config)?)))
+        Ok(Self::new("otlp", Target::Http(Box::new(otlp::target(config)?))))
     }
 
     /// Keeps spans in memory, for tests. Hand the observer a reference and keep the memory.
@@ -91,8 +96,50 @@ impl Destination {
 
     /// Exports only a share of the traces, from 0 to 1. The trace id decides, so traces stay whole.
     pub fn sample_rate(mut self, rate: f64) -> Self {
-        self.sampling = Sampling::ratio(rate);
+        self.sampling = self.sampling.with_ratio(rate);
         self
+    }
+
+    /// Lets the caller decide which traces are exported, where a trace goes on from another process and its headers say
+    /// whether it was sampled. The [sample rate](Self::sample_rate) decides on all others.
+    pub const fn follow_parent(mut self, follow: bool) -> Self {
+        self.sampling = self.sampling.following_parent(follow);
+        self
+    }
+
+    /// Exports every trace in which a span failed, also a failed attempt of a call that worked in the end, even if it is
+    /// not in the sample. To this end the spans of other traces are held until their root has ended: at most 16,384 of
+    /// them, and 64 MiB. Beyond that, the trace that began to be held first counts as one without an error.
+    pub fn keep_errors(mut self) -> Self {
+        self.sampling = self.sampling.keeping_errors();
+        self
+    }
+
+    pub(crate) const fn sampling(mut self, sampling: Sampling) -> Self {
+        self.sampling = sampling;
+        self
+    }
+
+    /// Trusts the authorities in a PEM file besides those that the system knows, for servers with a certificate of
+    /// one's own. Memory needs none.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or holds no certificate in PEM.
+    pub fn ca_certificate(self, path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        self.trusting(path.as_ref(), "GLASSBOX_CA_FILE")
+    }
+
+    /// The same; `variable` is what an error tells to correct.
+    pub(crate) fn trusting(
+        mut self,
+        path: &Path,
+        variable: &'static str,
+    ) -> Result<Self, ConfigError> {
+        if let Target::Http(target) = &mut self.target {
+            target.certificates = certificates::read(path, variable)?;
+        }
+        Ok(self)
     }
 
     /// Returns what is public about the destination.

@@ -1,6 +1,7 @@
 //! What is wrong with a configuration, and what to type instead.
 
 use std::io;
+use std::path::PathBuf;
 
 /// Tells what is wrong with the configuration of telemetry. Never holds a key or another secret.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +27,13 @@ pub(crate) enum Kind {
     )]
     Header { variable: &'static str, header: String, problem: &'static str },
     #[error(
+        "{variable}: the file {} {problem}; name a file that begins with -----BEGIN CERTIFICATE-----",
+        path.display()
+    )]
+    Certificates { variable: &'static str, path: PathBuf, problem: String },
+    #[error("{what} {problem}; write one in the syntax of the regex crate")]
+    Pattern { what: String, variable: Option<&'static str>, problem: String },
+    #[error(
         "the thread that exports to {destination} cannot be started; lift the limits of the process"
     )]
     Worker { destination: String, source: io::Error },
@@ -42,7 +50,9 @@ impl ConfigError {
             Kind::WrongKey { variable, .. }
             | Kind::Url { variable, .. }
             | Kind::Value { variable, .. }
-            | Kind::Header { variable, .. } => Some(variable),
+            | Kind::Header { variable, .. }
+            | Kind::Certificates { variable, .. } => Some(variable),
+            Kind::Pattern { variable, .. } => *variable,
             Kind::Worker { .. } | Kind::Client { .. } => None,
         }
     }

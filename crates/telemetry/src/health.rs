@@ -4,6 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod event;
+
+pub(crate) use event::Listeners;
+pub use event::{HealthChange, HealthEvent, HealthEvents};
+
 /// How the export is doing.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -29,7 +34,8 @@ pub struct HotPath {
 
 /// How a destination is doing. All numbers count from the start.
 ///
-/// At every moment `ended == exported + dropped.total() + queued + in_flight`: nothing is lost silently.
+/// At every moment `ended + recovered == exported + spooled + dropped.total() + queued + in_flight`: nothing is lost
+/// silently.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DestinationHealth {
@@ -39,14 +45,26 @@ pub struct DestinationHealth {
     pub ended: u64,
     /// Spans that ended and were left out, since their trace is not in the sample. They are not in `ended`.
     pub sampled_out: u64,
-    /// Spans that wait.
+    /// Spans that are not in the sample and wait for what becomes of their trace: it is exported if a span of it fails,
+    /// see [`keep_errors`](crate::destination::Destination::keep_errors). They are not in `ended`.
+    pub held: u64,
+    /// Spans that earlier processes left in the spool, as far as they were found. They are not in `ended`.
+    pub recovered: u64,
+    /// Spans that wait in memory.
     pub queued: u64,
-    /// Spans of the batch that is being sent.
+    /// Spans of batches that are being sent, or that wait in memory to be sent again.
     pub in_flight: u64,
     /// Spans that the destination has accepted.
     pub exported: u64,
+    /// Spans that wait on disk, recovered ones too: for the destination to take them, or for the next process.
+    pub spooled: u64,
     /// Spans that are lost.
     pub dropped: Dropped,
+    /// Pictures and sound that were uploaded, see
+    /// [`upload_media`](crate::destination::LangfuseConfig::upload_media).
+    pub media_uploaded: u64,
+    /// Pictures and sound that were not: references to them lead nowhere.
+    pub media_failed: u64,
     /// Requests made, tries included.
     pub requests: u64,
     /// Requests that repeated a failed one.
@@ -57,6 +75,10 @@ pub struct DestinationHealth {
     pub bytes_sent: u64,
     /// The time that the worker spent encoding and compressing, on its own thread.
     pub worker_busy: Duration,
+    /// The processor time of the worker's thread, for all that it does.
+    pub worker_cpu: Duration,
+    /// Whether the destination does not accept the credentials: they are to be corrected.
+    pub is_unauthorized: bool,
     /// What went wrong last, for people.
     pub last_error: Option<Arc<str>>,
 }
@@ -65,7 +87,38 @@ impl DestinationHealth {
     /// Tells whether every span is accounted for.
     #[must_use]
     pub fn is_balanced(&self) -> bool {
-        self.ended == self.exported + self.dropped.total() + self.queued + self.in_flight
+        let here = self.queued + self.in_flight + self.spooled;
+        self.ended + self.recovered == self.exported + self.dropped.total() + here
+    }
+}
+
+/// Writes one line, such as `langfuse: 12 sent, 3 queued, 1 dropped (1 overflow), 1.2 kB in 2 requests`. What is none is
+/// left out.
+impl fmt::Display for DestinationHealth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} sent", self.name, self.exported)?;
+        for (count, what) in [
+            (self.queued, "queued"),
+            (self.in_flight, "in flight"),
+            (self.spooled, "spooled"),
+            (self.recovered, "recovered"),
+            (self.sampled_out, "sampled out"),
+            (self.held, "held"),
+            (self.retries, "retries"),
+            (self.media_failed, "files not uploaded"),
+        ] {
+            if count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        if self.dropped.total() > 0 {
+            write!(f, ", {} dropped ({})", self.dropped.total(), self.dropped)?;
+        }
+        write!(f, ", {:.1} kB in {} requests", self.bytes_sent as f64 / 1e3, self.requests)?;
+        if self.is_unauthorized {
+            f.write_str(", credentials refused")?;
+        }
+        self.last_error.as_ref().map_or(Ok(()), |error| write!(f, ", last error: {error}"))
     }
 }
 
@@ -87,11 +140,15 @@ pub enum DropReason {
     Unencodable,
     /// The program ended before the span could be sent.
     Shutdown,
+    /// The spool was full: the oldest spans in it made room for newer ones.
+    SpoolFull,
+    /// The disk has lost the span, which was in the spool.
+    SpoolUnreadable,
 }
 
 impl DropReason {
     /// All reasons.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Overflow,
         Self::Unauthorized,
         Self::Rejected,
@@ -99,6 +156,8 @@ impl DropReason {
         Self::Undeliverable,
         Self::Unencodable,
         Self::Shutdown,
+        Self::SpoolFull,
+        Self::SpoolUnreadable,
     ];
 
     /// Returns the reason in a word.
@@ -112,6 +171,8 @@ impl DropReason {
             Self::Undeliverable => "undeliverable",
             Self::Unencodable => "unencodable",
             Self::Shutdown => "shutdown",
+            Self::SpoolFull => "spool full",
+            Self::SpoolUnreadable => "spool unreadable",
         }
     }
 }

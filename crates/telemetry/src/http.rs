@@ -1,16 +1,18 @@
 //! One request over HTTP, and what its answer means.
 
-use crate::body::Body;
-use crate::destination::{HttpTarget, Protocol};
+use crate::destination::HttpTarget;
 use crate::loopback::is_loopback;
+use crate::parcel::{Format, Parcel};
+use bytes::Bytes;
 use glassbox_trace::otlp::Profile;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use std::error::Error;
 use std::time::{Duration, SystemTime};
+use url::Url;
 
 /// What became of a request. The texts are for people.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,7 +49,8 @@ impl Http {
             .timeout(timeout)
             .user_agent(concat!("glassbox/", env!("CARGO_PKG_VERSION")))
             // A redirect turns most POSTs into GETs; it is a mistake in the address, and is told as such.
-            .redirect(Policy::none());
+            .redirect(Policy::none())
+            .tls_certs_merge(target.certificates.clone());
         if target.url.host_str().is_some_and(is_loopback) {
             client = client.no_proxy();
         }
@@ -59,25 +62,54 @@ impl Http {
         &self.target
     }
 
-    /// Posts a body.
-    pub(crate) async fn post(&self, body: &Body) -> Answer {
-        let content_type = match self.target.protocol {
-            Protocol::HttpProtobuf => "application/x-protobuf",
-            Protocol::HttpJson => "application/json",
-        };
+    /// Returns a request that is sent as those with spans are.
+    pub(crate) fn get(&self, url: Url) -> RequestBuilder {
+        self.client.get(url).headers(self.target.headers.clone())
+    }
+
+    /// Returns a request to another address than that of the spans. The headers for the destination are not in it.
+    pub(crate) fn elsewhere(&self, method: Method, url: Url) -> RequestBuilder {
+        self.client.request(method, url)
+    }
+
+    /// Sends a request and returns the body of the answer; or its status, zero if there was none, and what it means.
+    pub(crate) async fn call(&self, request: RequestBuilder) -> Result<Vec<u8>, (u16, Answer)> {
+        let later = |error| (0, Answer::Later { error, after: None });
+        let response =
+            request.send().await.map_err(|error| later(in_words(&error.without_url())))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = read(response).await.map_err(later)?;
+        if status.is_success() {
+            return Ok(body);
+        }
+        Err((status.as_u16(), classify(status, &headers, &body)))
+    }
+
+    /// Posts a parcel, in the format that it has: it may be from a process with other settings.
+    pub(crate) async fn post(&self, parcel: &Parcel) -> Answer {
+        match self.request_in(parcel.format, parcel.bytes.clone()).send().await {
+            Ok(response) => self.understand(response).await,
+            Err(error) => Answer::Later { error: in_words(&error.without_url()), after: None },
+        }
+    }
+
+    /// Returns a request with encoded spans.
+    pub(crate) fn request(&self, body: Bytes) -> RequestBuilder {
+        self.request_in(self.target.format(), body)
+    }
+
+    fn request_in(&self, format: Format, body: Bytes) -> RequestBuilder {
+        let content_type = if format.json { "application/json" } else { "application/x-protobuf" };
         let mut request = self
             .client
             .post(self.target.url.clone())
             .headers(self.target.headers.clone())
             .header(CONTENT_TYPE, content_type)
-            .body(body.bytes.clone());
-        if self.target.gzip {
+            .body(body);
+        if format.gzip {
             request = request.header(CONTENT_ENCODING, "gzip");
         }
-        match request.send().await {
-            Ok(response) => self.understand(response).await,
-            Err(error) => Answer::Later { error: in_words(&error.without_url()), after: None },
-        }
+        request
     }
 
     async fn understand(&self, response: Response) -> Answer {
@@ -89,6 +121,10 @@ impl Http {
             Err(error) => error.into_bytes(),
         };
         if status.is_success() {
+            // A portal or a user interface answers everything with its page: nothing was taken.
+            if is_page(&headers, &body) {
+                return Answer::Refused("answered with a web page; check the address".to_owned());
+            }
             return match self.target.profile {
                 // Langfuse answers with its own job and never in part.
                 Profile::Langfuse => Answer::Accepted { rejected: 0, why: String::new() },
@@ -130,7 +166,7 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     Some(date.duration_since(now).unwrap_or_default())
 }
 
-fn partial_success(headers: &HeaderMap, body: &[u8]) -> Answer {
+pub(crate) fn partial_success(headers: &HeaderMap, body: &[u8]) -> Answer {
     let is_json = headers
         .get(CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
@@ -157,7 +193,7 @@ fn partial_success_json(body: &[u8]) -> Option<(u64, String)> {
     Some((rejected.unwrap_or(0), why.to_owned()))
 }
 
-async fn read(mut response: Response) -> Result<Vec<u8>, String> {
+pub(crate) async fn read(mut response: Response) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
     while let Some(chunk) =
         response.chunk().await.map_err(|error| in_words(&error.without_url()))?
@@ -170,18 +206,26 @@ async fn read(mut response: Response) -> Result<Vec<u8>, String> {
     Ok(body)
 }
 
-fn excerpt(body: &[u8]) -> String {
+/// Tells whether an answer is a web page.
+pub(crate) fn is_page(headers: &HeaderMap, body: &[u8]) -> bool {
+    let is_html = headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(b"text/html"));
+    is_html && body.trim_ascii_start().starts_with(b"<")
+}
+
+pub(crate) fn excerpt(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(4 * MAX_EXCERPT)]);
     let words: Vec<_> = text.split_whitespace().collect();
     cut(&words.join(" ")).to_owned()
 }
 
-fn cut(text: &str) -> &str {
+pub(crate) fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_EXCERPT)]
 }
 
 /// Joins an error and its causes, since the cause is what people need: `connection refused`.
-fn in_words(error: &dyn Error) -> String {
+pub(crate) fn in_words(error: &dyn Error) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -251,6 +295,20 @@ mod tests {
         check(r#"{"partialSuccess":{}}"#, Some(0));
         check("{}", None);
         check("<html>", None);
+    }
+
+    #[test]
+    fn a_web_page_is_told_from_an_answer() {
+        let check = |kind: &'static str, body: &[u8], expected| {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
+            assert_eq!(is_page(&headers, body), expected, "{kind}");
+        };
+        check("text/html; charset=utf-8", b"\n<!doctype html>", true);
+        check("Text/HTML", b"<html>", true);
+        // Frameworks that call an empty answer a page.
+        check("text/html", b"", false);
+        check("text/html", b"OK", false);
+        check("application/json", b"<", false);
     }
 
     #[test]

@@ -7,15 +7,22 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     pub(crate) ended: u64,
-    pub(crate) sampled_out: u64,
     pub(crate) in_flight: u64,
     exported: u64,
     dropped: Dropped,
+    /// On disk, without those that are being sent.
+    spooled: u64,
+    /// Those of them that other processes have left.
+    spooled_by_others: u64,
+    recovered: u64,
+    media_uploaded: u64,
+    media_failed: u64,
     requests: u64,
     retries: u64,
     bytes_raw: u64,
     bytes_sent: u64,
     busy: Duration,
+    is_unauthorized: bool,
     last_error: Option<Arc<str>>,
     /// What flushes have been told already: exported and lost spans.
     told: (u64, u64),
@@ -26,25 +33,21 @@ pub(crate) struct Ledger {
 pub(crate) struct Told {
     pub(crate) exported: u64,
     pub(crate) lost: u64,
+    /// Not since the last telling, but now.
+    pub(crate) spooled: u64,
     pub(crate) last_error: Option<Arc<str>>,
 }
 
 impl Ledger {
-    /// Books spans of the batch in flight as exported.
+    /// Books spans of a batch in flight as exported.
     pub(crate) fn export(&mut self, spans: u64) {
-        debug_assert!(
-            spans <= self.in_flight,
-            "{spans} spans exported, {} in flight",
-            self.in_flight
-        );
-        self.in_flight -= spans;
+        self.land(spans);
         self.exported += spans;
     }
 
-    /// Books spans of the batch in flight as lost. Returns whether they are the first for this reason.
+    /// Books spans of a batch in flight as lost. Returns whether they are the first for this reason.
     pub(crate) fn lose(&mut self, spans: u64, reason: DropReason) -> bool {
-        debug_assert!(spans <= self.in_flight, "{spans} spans lost, {} in flight", self.in_flight);
-        self.in_flight -= spans;
+        self.land(spans);
         self.drop_waiting(spans, reason)
     }
 
@@ -52,6 +55,56 @@ impl Ledger {
     pub(crate) fn drop_waiting(&mut self, spans: u64, reason: DropReason) -> bool {
         let first = spans > 0 && self.dropped.of(reason) == 0;
         self.dropped.add(reason, spans);
+        first
+    }
+
+    /// Books spans of a batch in flight as written to the disk.
+    pub(crate) fn spool(&mut self, spans: u64, own: bool) {
+        self.land(spans);
+        self.spooled += spans;
+        self.spooled_by_others += if own { 0 } else { spans };
+    }
+
+    /// Books spans on disk as in flight.
+    pub(crate) fn unspool(&mut self, spans: u64, own: bool) {
+        self.take_from_disk(spans, if own { 0 } else { spans });
+        self.in_flight += spans;
+    }
+
+    /// Books spans on disk as lost. Returns whether they are the first.
+    pub(crate) fn lose_spooled(&mut self, spans: u64, by_others: u64) -> bool {
+        self.take_from_disk(spans, by_others);
+        self.drop_waiting(spans, DropReason::SpoolFull)
+    }
+
+    /// Books spans that another process has left on disk.
+    pub(crate) const fn recover(&mut self, spans: u64) {
+        self.recovered += spans;
+        self.spooled += spans;
+        self.spooled_by_others += spans;
+    }
+
+    fn land(&mut self, spans: u64) {
+        debug_assert!(spans <= self.in_flight, "{spans} spans of {} in flight", self.in_flight);
+        self.in_flight -= spans;
+    }
+
+    fn take_from_disk(&mut self, spans: u64, by_others: u64) {
+        debug_assert!(spans <= self.spooled, "{spans} spans of {} on disk", self.spooled);
+        debug_assert!(by_others <= self.spooled_by_others, "{by_others} spans of others");
+        self.spooled -= spans;
+        self.spooled_by_others -= by_others;
+    }
+
+    /// Books a file as uploaded.
+    pub(crate) const fn upload(&mut self) {
+        self.media_uploaded += 1;
+    }
+
+    /// Books files as not uploaded. Returns whether they are the first.
+    pub(crate) const fn lose_media(&mut self, files: u64) -> bool {
+        let first = self.media_failed == 0;
+        self.media_failed += files;
         first
     }
 
@@ -70,6 +123,11 @@ impl Ledger {
         self.last_error = Some(error.into());
     }
 
+    /// Books whether the credentials are refused. Returns whether that is new.
+    pub(crate) const fn set_unauthorized(&mut self, is_unauthorized: bool) -> bool {
+        std::mem::replace(&mut self.is_unauthorized, is_unauthorized) != is_unauthorized
+    }
+
     pub(crate) fn lost(&self, reason: DropReason) -> u64 {
         self.dropped.of(reason)
     }
@@ -80,6 +138,7 @@ impl Ledger {
         let told = Told {
             exported: exported - self.told.0,
             lost: lost - self.told.1,
+            spooled: self.spooled - self.spooled_by_others,
             last_error: self.last_error.clone(),
         };
         self.told = (exported, lost);
@@ -95,16 +154,24 @@ impl Ledger {
         DestinationHealth {
             name: Arc::clone(name),
             ended: self.ended,
-            sampled_out: self.sampled_out,
+            sampled_out: 0,
+            held: 0,
+            recovered: self.recovered,
             queued,
             in_flight: self.in_flight,
             exported: self.exported,
+            spooled: self.spooled,
             dropped: self.dropped,
+            media_uploaded: self.media_uploaded,
+            media_failed: self.media_failed,
             requests: self.requests,
             retries: self.retries,
             bytes_raw: self.bytes_raw,
             bytes_sent: self.bytes_sent,
             worker_busy: self.busy,
+            // The queue knows.
+            worker_cpu: Duration::ZERO,
+            is_unauthorized: self.is_unauthorized,
             last_error: self.last_error.clone(),
         }
     }

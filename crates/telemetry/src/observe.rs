@@ -2,16 +2,19 @@
 
 use crate::body::BodyStyle;
 use crate::config::Settings;
-use crate::delivery::{Delivery, Sink};
 use crate::destination::{Destination, Target};
 use crate::error::{ConfigError, Kind};
+use crate::exporter::Exporter;
 use crate::http::Http;
+use crate::mask::Masking;
 use crate::processor::AsyncSpanProcessor;
 use crate::queue::Queue;
 use crate::recorder::Recorder;
-use crate::worker;
+use crate::spool::{Spool, SpoolConfig};
+use crate::worker::{self, Work};
 use glassbox_events::bus::Bus;
-use glassbox_trace::otlp::Resource;
+use glassbox_trace::otlp::{Content, Resource};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -51,8 +54,10 @@ pub fn observe() -> Result<Observing, ConfigError> {
 pub struct Observe {
     bus: Bus,
     destinations: Vec<Destination>,
+    spool: Option<SpoolConfig>,
     resource: Resource,
-    capture_content: bool,
+    content: Content,
+    masking: Masking,
     flush_deadline: Duration,
     measure_hot_path: bool,
 }
@@ -69,8 +74,10 @@ impl Observe {
         Self {
             bus: Bus::global(),
             destinations: Vec::new(),
+            spool: None,
             resource: Resource::new("unknown_service"),
-            capture_content: true,
+            content: Content::Full,
+            masking: Masking::default(),
             flush_deadline: Duration::from_secs(5),
             measure_hot_path: false,
         }
@@ -105,8 +112,10 @@ impl Observe {
         }
         Self {
             destinations: settings.destinations,
+            spool: settings.spool,
             resource,
-            capture_content: settings.capture_content,
+            content: settings.content,
+            masking: settings.masking,
             ..begun
         }
     }
@@ -120,6 +129,14 @@ impl Observe {
     /// Adds a destination.
     pub fn destination(mut self, destination: impl Into<Destination>) -> Self {
         self.destinations.push(destination.into());
+        self
+    }
+
+    /// Keeps spans on disk that a destination does not take, until it does, or until the next process runs. What is
+    /// written is encoded and masked as it is for the wire. Without it they wait in memory alone. It is on by default
+    /// where the environment says what to observe ([`from_env`](Self::from_env)), and off where code does.
+    pub fn spool(mut self, spool: impl Into<Option<SpoolConfig>>) -> Self {
+        self.spool = spool.into();
         self
     }
 
@@ -157,9 +174,36 @@ impl Observe {
         self
     }
 
-    /// Keeps inputs, outputs and messages back when it is off. Spans in memory keep them.
-    pub const fn capture_content(mut self, capture: bool) -> Self {
-        self.capture_content = capture;
+    /// Says how much of inputs, outputs and messages is exported: all with `true`, nothing with `false`, or only their
+    /// [lengths](Content::Lengths). Spans in memory keep them.
+    pub fn capture_content(mut self, content: impl Into<Content>) -> Self {
+        self.content = content.into();
+        self
+    }
+
+    /// Says what is masked in whatever leaves the process; keys, tokens and passwords by default. Spans in memory are not
+    /// masked, since they do not leave it.
+    ///
+    /// ```
+    /// use glassbox_telemetry::{mask::Masking, observe::Observe};
+    /// let observe = Observe::new().masking(Masking::secrets().emails().card_numbers());
+    /// ```
+    pub fn masking(mut self, masking: Masking) -> Self {
+        self.masking = masking;
+        self
+    }
+
+    /// Masks with a function besides: it returns a text as it may leave the process.
+    ///
+    /// ```
+    /// use glassbox_telemetry::observe::Observe;
+    /// let observe = Observe::new().mask(|text| text.replace("ACME", "[customer]").into());
+    /// ```
+    pub fn mask<F>(mut self, function: F) -> Self
+    where
+        F: for<'t> Fn(&'t str) -> Cow<'t, str> + Send + Sync + 'static,
+    {
+        self.masking = self.masking.function(function);
         self
     }
 
@@ -181,12 +225,15 @@ impl Observe {
     ///
     /// A thread or an HTTP client could not be made.
     pub fn start(self) -> Result<Observing, ConfigError> {
-        let style =
-            BodyStyle { resource: self.resource.into(), capture_content: self.capture_content };
+        let style = BodyStyle {
+            resource: self.resource.into(),
+            content: self.content,
+            masking: self.masking,
+        };
         let infos = self.destinations.iter().map(Destination::info).collect();
         let mut starting = Starting(Vec::new());
         for destination in self.destinations {
-            starting.0.push(start_worker(destination, style.clone())?);
+            starting.0.push(start_worker(destination, style.clone(), self.spool.as_ref())?);
         }
         let queues = std::mem::take(&mut starting.0);
         let has_destinations = !queues.is_empty();
@@ -213,22 +260,28 @@ impl Drop for Starting {
     }
 }
 
-fn start_worker(destination: Destination, style: BodyStyle) -> Result<Arc<Queue>, ConfigError> {
+fn start_worker(
+    destination: Destination,
+    style: BodyStyle,
+    spool: Option<&SpoolConfig>,
+) -> Result<Arc<Queue>, ConfigError> {
     let (name, target, limits, sampling) = destination.into_parts();
     let queue = Arc::new(Queue::new(Arc::clone(&name), sampling, limits));
-    let sink = match target {
+    let work = match target {
         Target::Http(target) => {
-            let http = Http::new(target, limits.request_timeout);
+            let spool = spool.map(|config| Spool::new(config, target.identity()));
+            let http = Http::new(*target, limits.request_timeout);
             let client_error = |problem| Kind::Client { destination: name.to_string(), problem };
-            Sink::Http(Arc::new(http.map_err(client_error)?))
+            let http = http.map_err(client_error)?;
+            Work::Export(Box::new(Exporter::new(Arc::clone(&queue), http, limits, style, spool)))
         }
         Target::Memory(memory) => {
             memory.attach(&queue);
-            Sink::Memory(memory)
+            Work::Keep(memory)
         }
-        Target::Discard => Sink::Discard,
+        Target::Discard => Work::Discard,
     };
-    worker::spawn(Delivery::new(Arc::clone(&queue), sink, limits, style))
+    worker::spawn(Arc::clone(&queue), work)
         .map_err(|source| Kind::Worker { destination: name.to_string(), source })?;
     Ok(queue)
 }

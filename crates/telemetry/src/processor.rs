@@ -2,11 +2,11 @@
 
 use crate::health::{Health, HotPath};
 use crate::queue::Queue;
+use crate::tally::Tally;
 use crate::weight::weigh;
 use glassbox_trace::span::Span;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Takes spans from the program and hands them to the workers of all destinations.
@@ -15,31 +15,23 @@ use std::time::{Duration, Instant};
 /// formatting, no I/O. They never fail, and never wait for a destination.
 pub struct AsyncSpanProcessor {
     queues: Box<[Arc<Queue>]>,
-    started: AtomicU64,
-    hot_path: Option<Clock>,
-    calls: AtomicU64,
-}
-
-#[derive(Default)]
-struct Clock {
-    nanos: AtomicU64,
+    started: Tally,
+    /// The nanoseconds that the calls took, if they are measured.
+    hot_path: Option<Tally>,
 }
 
 impl AsyncSpanProcessor {
     pub(crate) fn new(queues: Vec<Arc<Queue>>, measure_hot_path: bool) -> Self {
         Self {
             queues: queues.into(),
-            started: AtomicU64::new(0),
-            hot_path: measure_hot_path.then(Clock::default),
-            calls: AtomicU64::new(0),
+            started: Tally::default(),
+            hot_path: measure_hot_path.then(Tally::default),
         }
     }
 
     /// Takes note of a span that began. It is exported when it ends.
     pub fn on_start(&self, _span: &Arc<Span>) {
-        self.timed(|| {
-            self.started.fetch_add(1, Ordering::Relaxed);
-        });
+        self.timed(|| self.started.add(1));
     }
 
     /// Queues a span that ended for every destination.
@@ -55,15 +47,12 @@ impl AsyncSpanProcessor {
     /// Returns how the export is doing.
     #[must_use]
     pub fn health(&self) -> Health {
-        let nanos = self.hot_path.as_ref().map(|clock| clock.nanos.load(Ordering::Relaxed));
-        Health {
-            started: self.started.load(Ordering::Relaxed),
-            hot_path: HotPath {
-                calls: self.calls.load(Ordering::Relaxed),
-                time: nanos.map(Duration::from_nanos),
-            },
-            destinations: self.queues.iter().map(|queue| queue.health()).collect(),
-        }
+        let started = self.started.sum();
+        let destinations: Vec<_> = self.queues.iter().map(|queue| queue.health()).collect();
+        // Every queue was handed all that ended, so any of them tells how many did.
+        let ended = destinations.first().map_or(0, |first| first.ended + first.sampled_out);
+        let time = self.hot_path.as_ref().map(|nanos| Duration::from_nanos(nanos.sum()));
+        Health { started, hot_path: HotPath { calls: started + ended, time }, destinations }
     }
 
     pub(crate) fn queues(&self) -> &[Arc<Queue>] {
@@ -71,12 +60,10 @@ impl AsyncSpanProcessor {
     }
 
     fn timed(&self, call: impl FnOnce()) {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        let Some(clock) = &self.hot_path else { return call() };
+        let Some(nanos) = &self.hot_path else { return call() };
         let began = Instant::now();
         call();
-        let nanos = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        clock.nanos.fetch_add(nanos, Ordering::Relaxed);
+        nanos.add(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX));
     }
 }
 

@@ -1,26 +1,34 @@
 //! The bounded queue between the program and a destination's worker. Flush and stop travel in it with the spans.
 //!
-//! It has three lanes: spans that may be dropped, spans that should not be (roots and errors), and orders. Each entry
-//! has a number, and the lanes are read as one, in that order. So making room is a `pop_front` of the right lane.
+//! The program puts spans into an inbox, which takes no lock. Whoever has the lock sorts them into three lanes: spans
+//! that may be dropped, spans that should not be (roots and errors), and orders. Each entry has a number, and the lanes
+//! are read as one, in that order. So making room is a `pop_front` of the right lane. It is made by the worker, or by the
+//! program if the worker does not get there in time and nobody else has the lock: the program never waits for it.
 
-use crate::health::{DestinationHealth, DropReason};
+use crate::health::{DestinationHealth, DropReason, HealthChange, Listeners};
 use crate::ledger::{Ledger, Told};
 use crate::limits::Limits;
-use crate::sampling::Sampling;
+use crate::sampling::{Held, Offer, Sampling};
+use crossbeam_queue::SegQueue;
 use glassbox_trace::span::Span;
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
+
+mod fill;
+
+use fill::{Fill, Level, MOST_BYTES, MOST_SPANS, bounded};
 
 /// What the worker is to do.
 pub(crate) enum Message {
-    /// Export these spans. `last` tells whether none is left in the queue.
-    Export { spans: Vec<Arc<Span>>, last: bool },
-    /// All spans that were queued before are done: tell so.
+    /// Export these spans.
+    Export(Vec<Arc<Span>>),
+    /// All spans that were queued before have been taken: tell when they are done.
     Flush(Reply),
-    /// All spans that were queued before are done: tell so and end.
+    /// All spans that were queued before have been taken: tell when they are done, and end.
     Stop(Reply),
 }
 
@@ -28,25 +36,42 @@ pub(crate) enum Message {
 /// worker any more.
 pub(crate) type Reply = Box<dyn FnOnce(Told) -> bool + Send>;
 
-/// What is next.
-pub(crate) enum Next {
-    Message(Message),
-    /// Spans wait, though not enough of them, nor for long enough.
-    Later,
-    Nothing,
+/// What the worker is ready for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ready {
+    /// Orders, if no span is before them.
+    Orders,
+    /// Spans that waited long enough, or are enough for a request, or are before an order.
+    Spans { due: bool },
+    /// Spans that are before an order.
+    Ordered,
+    /// As many spans as a request may have.
+    FullBatch,
+    /// Spans that are more than half of what memory may hold.
+    Excess,
+    /// Whatever there is.
+    All,
 }
 
 pub(crate) struct Queue {
     name: Arc<str>,
     sampling: Sampling,
     limits: Limits,
+    inbox: SegQueue<(Arc<Span>, usize)>,
+    /// How full inbox and lanes are together.
+    fill: Fill,
+    sampled_out: AtomicU64,
+    /// Spans that came when nothing was let in any more.
+    late: AtomicU64,
+    is_closed: AtomicBool,
+    /// Somebody waits for a flush or stop: pauses are to be cut short.
+    is_hurried: AtomicBool,
+    /// Nanoseconds of processor time that the worker has used.
+    worker_cpu: AtomicU64,
     state: Mutex<State>,
     /// There is something new to look at.
     woken: Notify,
-    /// Somebody waits for a flush or stop: pauses are to be cut short.
-    hurried: Notify,
-    /// The time by which to stop was set.
-    stopping: Notify,
+    listeners: Listeners,
 }
 
 #[derive(Default)]
@@ -55,9 +80,10 @@ struct State {
     common: VecDeque<Entry<(Arc<Span>, usize)>>,
     precious: VecDeque<Entry<(Arc<Span>, usize)>>,
     orders: VecDeque<Entry<Message>>,
-    /// The sum of the weights of the spans.
+    /// The sum of the weights of the spans in the lanes.
     bytes: usize,
-    closed: bool,
+    /// Spans that are not in the sample, though their trace may still fail.
+    held: Held,
     stop_by: Option<Instant>,
     ledger: Ledger,
 }
@@ -68,15 +94,24 @@ struct Entry<T> {
 }
 
 impl Queue {
-    pub(crate) fn new(name: Arc<str>, sampling: Sampling, limits: Limits) -> Self {
+    pub(crate) fn new(name: Arc<str>, sampling: Sampling, mut limits: Limits) -> Self {
+        limits.queue_spans = limits.queue_spans.clamp(1, MOST_SPANS);
+        limits.queue_bytes = limits.queue_bytes.min(MOST_BYTES);
+        limits.batch_spans = limits.batch_spans.max(1);
         Self {
             name,
             sampling,
             limits,
+            inbox: SegQueue::new(),
+            fill: Fill::default(),
+            sampled_out: AtomicU64::new(0),
+            late: AtomicU64::new(0),
+            is_closed: AtomicBool::new(false),
+            is_hurried: AtomicBool::new(false),
+            worker_cpu: AtomicU64::new(0),
             state: Mutex::default(),
             woken: Notify::new(),
-            hurried: Notify::new(),
-            stopping: Notify::new(),
+            listeners: Listeners::default(),
         }
     }
 
@@ -84,23 +119,52 @@ impl Queue {
         &self.name
     }
 
-    /// Queues a span of a weight. Never waits for anything but the lock, which nobody holds for long.
+    pub(crate) const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Queues a span of a weight. Never waits.
     pub(crate) fn push(&self, span: &Arc<Span>, weight: usize) {
-        let kept = self.sampling.keeps(span.trace_id);
-        // What is evicted is freed after the lock: it may own values of the program, of whatever size.
-        let mut evicted = Vec::new();
-        let wake = {
-            let mut state = self.state();
-            if kept {
-                state.push(span, weight, &self.limits, &mut evicted)
-            } else {
-                state.ledger.sampled_out += 1;
-                false
-            }
-        };
-        if wake {
+        let is_closed = self.is_closed.load(Ordering::Relaxed);
+        if !self.sampling.keeps(span) && (is_closed || !self.sampling.holds()) {
+            self.sampled_out.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        if is_closed {
+            self.late.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        // Counted first: what is taken out was counted before.
+        let (before, after) = self.fill.add(weight);
+        self.inbox.push((Arc::clone(span), bounded(weight)));
+        if self.is_overfull(after) {
+            self.try_to_make_room();
+        }
+        if self.wakes(before, after) {
             self.woken.notify_one();
         }
+    }
+
+    /// The worker looks after each batch anyway. It need be woken only when it may sleep: from an empty queue, when a
+    /// batch has become full, and when memory is half full.
+    fn wakes(&self, before: Level, after: Level) -> bool {
+        let limits = &self.limits;
+        let passed = |mark: usize, of: fn(Level) -> usize| of(before) < mark && of(after) >= mark;
+        before.spans == 0
+            || passed(limits.batch_spans, |level| level.spans)
+            || passed(limits.batch_bytes, |level| level.bytes)
+            || (self.is_half_full(after) && !self.is_half_full(before))
+    }
+
+    /// Drops what is too much, unless somebody has the lock: then they, or the next who queues a span, will.
+    fn try_to_make_room(&self) {
+        // What is evicted is freed after the lock: it may own values of the program, of whatever size.
+        let evicted = match self.state.try_lock() {
+            Ok(mut state) => self.sort(&mut state),
+            Err(TryLockError::Poisoned(state)) => self.sort(&mut state.into_inner()),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        drop(evicted);
     }
 
     /// Asks to be told when all spans queued so far are done.
@@ -114,44 +178,89 @@ impl Queue {
     }
 
     fn order(&self, message: Message, stop_by: Option<Instant>) {
-        {
-            let mut state = self.state();
-            if state.closed {
-                return;
-            }
+        let (mut state, evicted) = self.sorted();
+        // Closed under the lock: either the worker finds the order, or it is dropped here, which tells as much.
+        if !self.is_closed.load(Ordering::Relaxed) {
             let number = state.number();
             state.orders.push_back(Entry { number, content: message });
             state.stop_by = stop_by.or(state.stop_by);
+            self.is_hurried.store(true, Ordering::Relaxed);
         }
+        drop(state);
+        drop(evicted);
         self.woken.notify_one();
-        self.hurried.notify_one();
-        self.stopping.notify_one();
     }
 
-    /// Takes what is next. Spans become a batch when they are enough, `due`, or an order waits behind them.
-    pub(crate) fn next(&self, due: bool) -> Next {
-        let limits = &self.limits;
-        let mut state = self.state();
-        let waiting = state.waiting();
+    /// Takes what is next, if it is what the worker is ready for.
+    pub(crate) fn next(&self, ready: Ready) -> Option<Message> {
+        let (mut state, evicted) = self.sorted();
+        let level = state.level();
         let ordered = state.orders.front().map(|order| order.number);
-        let oldest = state.oldest();
-        match (oldest, ordered) {
-            (None, None) => Next::Nothing,
-            (Some(number), Some(order)) if number < order => {
-                Next::Message(state.batch(limits, order))
-            }
-            (_, Some(_)) => {
-                state.orders.pop_front().map_or(Next::Nothing, |order| Next::Message(order.content))
-            }
-            (Some(_), None) => {
-                let enough = waiting >= limits.batch_spans || state.bytes >= limits.batch_bytes;
-                if due || enough {
-                    Next::Message(state.batch(limits, u64::MAX))
-                } else {
-                    Next::Later
+        let is_spans_turn =
+            state.oldest().is_some_and(|oldest| ordered.is_none_or(|order| oldest < order));
+        let is_full =
+            level.spans >= self.limits.batch_spans || level.bytes >= self.limits.batch_bytes;
+        let takes_spans = is_spans_turn
+            && match ready {
+                Ready::Orders => false,
+                Ready::Spans { due } => due || is_full || ordered.is_some(),
+                Ready::Ordered => ordered.is_some(),
+                Ready::FullBatch => is_full,
+                Ready::Excess => self.is_half_full(level),
+                Ready::All => true,
+            };
+        let next = if takes_spans {
+            Some(self.batch(&mut state, ordered.unwrap_or(u64::MAX)))
+        } else if is_spans_turn {
+            None
+        } else {
+            state.orders.pop_front().map(|order| order.content)
+        };
+        drop(state);
+        drop(evicted);
+        next
+    }
+
+    /// Takes spans that were queued before an order, as many as one request may have.
+    fn batch(&self, state: &mut State, before: u64) -> Message {
+        let limits = &self.limits;
+        let mut spans = Vec::with_capacity(state.level().spans.min(limits.batch_spans));
+        let mut bytes = 0;
+        while spans.len() < limits.batch_spans {
+            let lane = match (state.common.front(), state.precious.front()) {
+                (Some(common), Some(precious)) if common.number > precious.number => {
+                    &mut state.precious
                 }
-            }
+                (None, _) => &mut state.precious,
+                _ => &mut state.common,
+            };
+            let fits = |weight| spans.is_empty() || bytes + weight <= limits.batch_bytes;
+            let Some(entry) =
+                lane.pop_front_if(|entry| entry.number < before && fits(entry.content.1))
+            else {
+                break;
+            };
+            bytes += entry.content.1;
+            spans.push(entry.content.0);
         }
+        state.bytes -= bytes;
+        self.fill.remove(spans.len(), bytes);
+        state.ledger.in_flight += spans.len() as u64;
+        Message::Export(spans)
+    }
+
+    /// Tells whoever listens what happened. Not under the lock, and not from the program's threads.
+    pub(crate) fn tell(&self, change: HealthChange) {
+        self.listeners.tell(&self.name, change);
+    }
+
+    pub(crate) const fn listeners(&self) -> &Listeners {
+        &self.listeners
+    }
+
+    /// Tells whether spans wait.
+    pub(crate) fn has_spans(&self) -> bool {
+        self.fill.level().spans > 0
     }
 
     /// Waits until there is something new.
@@ -159,20 +268,14 @@ impl Queue {
         self.woken.notified().await;
     }
 
-    /// Waits until somebody waits for a flush or stop.
-    pub(crate) async fn hurried(&self) {
-        self.hurried.notified().await;
+    /// Tells, once, whether somebody began to wait for a flush or stop.
+    pub(crate) fn takes_hurry(&self) -> bool {
+        self.is_hurried.swap(false, Ordering::Relaxed)
     }
 
-    /// Waits until the time by which to stop has come.
-    pub(crate) async fn overdue(&self) {
-        loop {
-            let stop_by = self.state().stop_by;
-            match stop_by {
-                Some(time) => return tokio::time::sleep_until(time.into()).await,
-                None => self.stopping.notified().await,
-            }
-        }
+    /// Returns the time by which to stop, if that was said.
+    pub(crate) fn stop_by(&self) -> Option<Instant> {
+        self.state().stop_by
     }
 
     /// Tells what became of the spans since the last answer that was heard: one who has lost patience must not take the
@@ -192,17 +295,20 @@ impl Queue {
 
     /// Lets nothing in any more, counts what is left as lost, and answers whoever waits.
     pub(crate) fn close(&self) {
-        let (orders, spans) = {
-            let mut state = self.state();
-            state.closed = true;
-            state.bytes = 0;
-            let spans = (std::mem::take(&mut state.common), std::mem::take(&mut state.precious));
-            let in_flight = state.ledger.in_flight;
-            state.ledger.lose(in_flight, DropReason::Shutdown);
-            state.ledger.drop_waiting((spans.0.len() + spans.1.len()) as u64, DropReason::Shutdown);
-            (std::mem::take(&mut state.orders), spans)
-        };
-        drop(spans);
+        let (mut state, evicted) = self.sorted();
+        self.is_closed.store(true, Ordering::Relaxed);
+        let spans = (std::mem::take(&mut state.common), std::mem::take(&mut state.precious));
+        let orders = std::mem::take(&mut state.orders);
+        let held = state.held.clear();
+        self.sampled_out.fetch_add(held.len() as u64, Ordering::Relaxed);
+        let count = spans.0.len() + spans.1.len();
+        let in_flight = state.ledger.in_flight;
+        state.ledger.lose(in_flight, DropReason::Shutdown);
+        state.ledger.drop_waiting(count as u64, DropReason::Shutdown);
+        self.fill.remove(count, std::mem::take(&mut state.bytes));
+        drop(state);
+        drop((spans, held, evicted));
+        self.listeners.end();
         for order in orders {
             if let Message::Flush(reply) | Message::Stop(reply) = order.content {
                 self.answer(reply);
@@ -210,11 +316,100 @@ impl Queue {
         }
     }
 
+    /// Notes how much processor time the worker has used since it began.
+    pub(crate) fn set_worker_cpu(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.worker_cpu.store(nanos, Ordering::Relaxed);
+    }
+
     pub(crate) fn health(&self) -> DestinationHealth {
-        let state = self.state();
-        let health = state.ledger.health(&self.name, state.waiting() as u64);
+        let (state, evicted) = self.sorted();
+        let mut health = state.ledger.health(&self.name, state.level().spans as u64);
+        health.held = state.held.len() as u64;
+        drop(state);
+        drop(evicted);
+        let late = self.late.load(Ordering::Relaxed);
+        health.ended += late;
+        health.dropped.add(DropReason::Shutdown, late);
+        health.sampled_out += self.sampled_out.load(Ordering::Relaxed);
+        health.worker_cpu = Duration::from_nanos(self.worker_cpu.load(Ordering::Relaxed));
         debug_assert!(health.is_balanced(), "{health:?}");
         health
+    }
+
+    /// Locks, with nothing left in the inbox that was there before. What had to be evicted is to be freed after the lock.
+    fn sorted(&self) -> (MutexGuard<'_, State>, Vec<Arc<Span>>) {
+        let mut state = self.state();
+        let evicted = self.sort(&mut state);
+        (state, evicted)
+    }
+
+    /// Sorts the inbox into the lanes, and makes room. A span counts as ended from here on.
+    fn sort(&self, state: &mut State) -> Vec<Arc<Span>> {
+        let mut evicted = Vec::new();
+        // Not forever: others may be filling it as fast.
+        for _ in 0..self.inbox.len() {
+            let Some((span, weight)) = self.inbox.pop() else { break };
+            if self.sampling.keeps(&span) {
+                self.admit(state, span, weight, &mut evicted);
+                continue;
+            }
+            self.fill.remove(1, weight);
+            let Offer { released, forgotten } = state.held.offer(span, weight);
+            self.sampled_out.fetch_add(forgotten.len() as u64, Ordering::Relaxed);
+            evicted.extend(forgotten);
+            for (span, weight) in released {
+                self.fill.add(weight);
+                self.admit(state, span, weight, &mut evicted);
+            }
+        }
+        evicted
+    }
+
+    /// Puts a span into its lane, and makes room.
+    fn admit(
+        &self,
+        state: &mut State,
+        span: Arc<Span>,
+        weight: usize,
+        evicted: &mut Vec<Arc<Span>>,
+    ) {
+        state.ledger.ended += 1;
+        if self.is_closed.load(Ordering::Relaxed) {
+            self.fill.remove(1, weight);
+            state.ledger.drop_waiting(1, DropReason::Shutdown);
+            evicted.push(span);
+            return;
+        }
+        let is_precious = span.is_local_root() || span.status.is_error();
+        let entry = Entry { number: state.number(), content: (span, weight) };
+        if is_precious {
+            state.precious.push_back(entry);
+        } else {
+            state.common.push_back(entry);
+        }
+        state.bytes += weight;
+        while self.is_overfull(state.level()) {
+            let lanes = (&mut state.common, &mut state.precious);
+            let Some(entry) = lanes.0.pop_front().or_else(|| lanes.1.pop_front()) else {
+                break;
+            };
+            let (span, weight) = entry.content;
+            state.bytes -= weight;
+            self.fill.remove(1, weight);
+            state.ledger.drop_waiting(1, DropReason::Overflow);
+            evicted.push(span);
+        }
+    }
+
+    /// A span that is heavier than the whole queue may still wait alone.
+    const fn is_overfull(&self, level: Level) -> bool {
+        level.spans > self.limits.queue_spans
+            || (level.bytes > self.limits.queue_bytes && level.spans > 1)
+    }
+
+    const fn is_half_full(&self, level: Level) -> bool {
+        level.spans > self.limits.queue_spans / 2 || level.bytes > self.limits.queue_bytes / 2
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -224,76 +419,8 @@ impl Queue {
 }
 
 impl State {
-    fn push(
-        &mut self,
-        span: &Arc<Span>,
-        weight: usize,
-        limits: &Limits,
-        evicted: &mut Vec<Arc<Span>>,
-    ) -> bool {
-        self.ledger.ended += 1;
-        if self.closed {
-            self.ledger.drop_waiting(1, DropReason::Shutdown);
-            return false;
-        }
-        let (waited, bytes_before) = (self.waiting(), self.bytes);
-        let entry = Entry { number: self.number(), content: (Arc::clone(span), weight) };
-        let is_precious = span.parent_id.is_none() || span.status.is_error();
-        if is_precious {
-            self.precious.push_back(entry)
-        } else {
-            self.common.push_back(entry)
-        }
-        self.bytes += weight;
-
-        // A span that is heavier than the whole queue may still wait alone.
-        while self.waiting() > limits.queue_spans.max(1)
-            || (self.bytes > limits.queue_bytes && self.waiting() > 1)
-        {
-            let Some(entry) = self.common.pop_front().or_else(|| self.precious.pop_front()) else {
-                break;
-            };
-            let (span, weight) = entry.content;
-            self.bytes -= weight;
-            self.ledger.drop_waiting(1, DropReason::Overflow);
-            evicted.push(span);
-        }
-
-        // The worker looks after each batch anyway. It need be woken only when it may sleep: from an empty queue,
-        // and when a batch has become full.
-        waited == 0
-            || (waited < limits.batch_spans && self.waiting() >= limits.batch_spans)
-            || (bytes_before < limits.batch_bytes && self.bytes >= limits.batch_bytes)
-    }
-
-    /// Takes spans that were queued before an order, as many as one request may have.
-    fn batch(&mut self, limits: &Limits, before: u64) -> Message {
-        let mut spans = Vec::with_capacity(self.waiting().min(limits.batch_spans));
-        let mut bytes = 0;
-        while spans.len() < limits.batch_spans.max(1) {
-            let lane = match (self.common.front(), self.precious.front()) {
-                (Some(common), Some(precious)) if common.number > precious.number => {
-                    &mut self.precious
-                }
-                (None, _) => &mut self.precious,
-                _ => &mut self.common,
-            };
-            let fits = |weight| spans.is_empty() || bytes + weight <= limits.batch_bytes;
-            let Some(entry) =
-                lane.pop_front_if(|entry| entry.number < before && fits(entry.content.1))
-            else {
-                break;
-            };
-            bytes += entry.content.1;
-            spans.push(entry.content.0);
-        }
-        self.bytes -= bytes;
-        self.ledger.in_flight += spans.len() as u64;
-        Message::Export { spans, last: self.waiting() == 0 }
-    }
-
-    fn waiting(&self) -> usize {
-        self.common.len() + self.precious.len()
+    fn level(&self) -> Level {
+        Level { spans: self.common.len() + self.precious.len(), bytes: self.bytes }
     }
 
     fn oldest(&self) -> Option<u64> {

@@ -25,6 +25,8 @@ pub struct Flushed {
     pub lost: u64,
     /// Spans that still waited when the time was over. They are exported later, unless the program ends.
     pub pending: u64,
+    /// Spans that are in the spool, on disk. They are exported later, if need be by the next process.
+    pub spooled: u64,
     /// What went wrong last, for people.
     pub last_error: Option<Arc<str>>,
 }
@@ -36,10 +38,9 @@ impl FlushReport {
         self.destinations.iter().map(|flushed| flushed.exported).sum()
     }
 
-    /// Makes an error of it if spans were lost or are pending.
+    /// Makes an error of it if spans were not delivered.
     pub(crate) fn into_result(self) -> Result<Self, FlushError> {
-        let complete =
-            self.destinations.iter().all(|flushed| flushed.lost == 0 && flushed.pending == 0);
+        let complete = self.destinations.iter().all(Flushed::is_complete);
         if complete { Ok(self) } else { Err(FlushError { report: self }) }
     }
 
@@ -58,8 +59,15 @@ impl FlushReport {
             exported: told.exported,
             lost: told.lost,
             pending,
+            spooled: told.spooled,
             last_error: told.last_error,
         });
+    }
+}
+
+impl Flushed {
+    const fn is_complete(&self) -> bool {
+        self.lost + self.pending + self.spooled == 0
     }
 }
 
@@ -80,15 +88,18 @@ impl FlushError {
 impl fmt::Display for FlushError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";
-        for flushed in
-            self.report.destinations.iter().filter(|flushed| flushed.lost + flushed.pending > 0)
-        {
+        for flushed in self.report.destinations.iter().filter(|flushed| !flushed.is_complete()) {
             write!(f, "{separator}{}: ", flushed.name)?;
             separator = "; ";
-            match (flushed.lost, flushed.pending) {
-                (lost, 0) => write!(f, "{lost} spans lost")?,
-                (0, pending) => write!(f, "{pending} spans not yet delivered")?,
-                (lost, pending) => write!(f, "{lost} spans lost, {pending} not yet delivered")?,
+            let all = [
+                (flushed.lost, "lost"),
+                (flushed.pending, "not yet delivered"),
+                (flushed.spooled, "kept on disk"),
+            ];
+            let parts = all.into_iter().filter(|(count, _)| *count > 0).enumerate();
+            for (at, (count, what)) in parts {
+                let (comma, spans) = if at == 0 { ("", " spans") } else { (", ", "") };
+                write!(f, "{comma}{count}{spans} {what}")?;
             }
             if let Some(error) = &flushed.last_error {
                 write!(f, " ({error})")?;

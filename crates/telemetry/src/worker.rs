@@ -1,21 +1,38 @@
 //! The worker of a destination: an OS thread with a runtime of its own, so that the program can neither starve nor
 //! deadlock it, and needs no runtime at all.
 
-use crate::delivery::Delivery;
-use crate::queue::{Message, Next, Queue};
+use crate::exporter::Exporter;
+use crate::memory::Memory;
+use crate::queue::{Message, Queue, Ready};
+use cpu_time::ThreadTime;
+use glassbox_trace::span::Span;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::runtime::{Builder, Runtime};
 
-/// Starts the worker. It ends when it is told to stop.
-pub(crate) fn spawn(delivery: Delivery) -> io::Result<()> {
+/// What a worker does with spans.
+#[derive(Debug)]
+pub(crate) enum Work {
+    Export(Box<Exporter>),
+    Keep(Memory),
+    Discard,
+}
+
+/// Starts the worker of a queue. It ends when it is told to stop.
+pub(crate) fn spawn(queue: Arc<Queue>, work: Work) -> io::Result<()> {
     let (ready, is_ready) = sync_channel(1);
-    let name = format!("glassbox-{}", delivery.queue().name());
+    let name = format!("glassbox-{}", queue.name());
     thread::Builder::new().name(name).spawn(move || {
-        let runtime = match Builder::new_current_thread().enable_io().enable_time().build() {
+        let counted = Arc::clone(&queue);
+        let built = Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .on_thread_park(move || counted.set_worker_cpu(ThreadTime::now().as_duration()))
+            .build();
+        let runtime = match built {
             Ok(runtime) => runtime,
             Err(error) => {
                 let _ = ready.send(Err(error));
@@ -24,48 +41,45 @@ pub(crate) fn spawn(delivery: Delivery) -> io::Result<()> {
         };
         // Whoever spawned it waits for this very message, so it arrives.
         let _ = ready.send(Ok(()));
-        work_on(runtime, delivery);
+        work_on(runtime, queue, work);
     })?;
     is_ready.recv().unwrap_or_else(|_| Err(io::Error::other("the worker's thread ended")))
 }
 
-fn work_on(runtime: Runtime, mut delivery: Delivery) {
-    let _closing = Closing(Arc::clone(delivery.queue()));
-    runtime.block_on(work(&mut delivery));
+fn work_on(runtime: Runtime, queue: Arc<Queue>, work: Work) {
+    let closing = Closing(queue);
+    match work {
+        Work::Export(exporter) => runtime.block_on(exporter.run()),
+        Work::Keep(memory) => runtime.block_on(take(&closing.0, |spans| memory.keep(spans))),
+        Work::Discard => runtime.block_on(take(&closing.0, |_| ())),
+    }
     // A name may still be resolving, which nothing can interrupt: it is not waited for.
     runtime.shutdown_background();
 }
 
-async fn work(delivery: &mut Delivery) {
-    let queue = Arc::clone(delivery.queue());
-    let age = delivery.limits().batch_age;
+/// Takes spans in batches, as an exporter does.
+async fn take(queue: &Queue, keep: impl Fn(&[Arc<Span>])) {
+    let age = queue.limits().batch_age;
     // No span in the queue waits since before this.
     let mut oldest: Option<Instant> = None;
     loop {
-        delivery.tell_overflow();
-        match queue.next(oldest.is_some_and(|oldest| oldest.elapsed() >= age)) {
-            Next::Message(Message::Export { spans, last }) => {
-                if last {
-                    oldest = Some(Instant::now());
-                }
-                tokio::select! {
-                    biased;
-                    () = queue.overdue() => return,
-                    () = delivery.deliver(&spans) => (),
-                }
+        match queue.next(Ready::Spans { due: oldest.is_some_and(|at| at.elapsed() >= age) }) {
+            Some(Message::Export(spans)) => {
+                keep(&spans);
+                queue.book(|ledger| ledger.export(spans.len() as u64));
+                oldest = oldest.filter(|_| queue.has_spans());
             }
-            Next::Message(Message::Flush(reply)) => queue.answer(reply),
-            Next::Message(Message::Stop(reply)) => return queue.answer(reply),
-            Next::Later => {
-                let due = age.saturating_sub(oldest.get_or_insert_with(Instant::now).elapsed());
+            Some(Message::Flush(reply)) => queue.answer(reply),
+            Some(Message::Stop(reply)) => {
+                queue.close();
+                return queue.answer(reply);
+            }
+            None if queue.has_spans() => {
+                let due = *oldest.get_or_insert_with(Instant::now) + age;
                 // Whether it was woken or the time came, the queue tells what is next.
-                let _ =
-                    tokio::time::timeout(due.max(Duration::from_millis(1)), queue.woken()).await;
+                let _ = tokio::time::timeout_at(due.into(), queue.woken()).await;
             }
-            Next::Nothing => {
-                oldest = None;
-                queue.woken().await;
-            }
+            None => queue.woken().await,
         }
     }
 }

@@ -42,7 +42,11 @@ use std::borrow::Borrow;
 use std::sync::Arc;
 
 mod cap;
+mod clean;
+mod content;
 mod field;
+mod filter;
+mod media;
 mod writer;
 mod parts;
 mod chat;
@@ -54,6 +58,7 @@ pub use decode::{
     DecodeError, DecodeLimits, Decoded, Origin, Rejected, RejectedReason, decode_json,
     decode_protobuf,
 };
+pub use filter::{Filter, Media, Place};
 
 /// The name of the instrumentation scope. It must not contain "langfuse": that counts as Langfuse's own SDK.
 pub const SCOPE_NAME: &str = "glassbox";
@@ -72,8 +77,8 @@ pub enum Profile {
 pub struct Encoding {
     /// Which keys are written.
     pub profile: Profile,
-    /// Whether inputs, outputs, messages and tools are written; everything else always is.
-    pub capture_content: bool,
+    /// How much of inputs, outputs, messages, tools and of the messages of errors is written; all else always is.
+    pub content: Content,
     /// The most bytes of one attribute, 128 at least. Longer texts are cut and marked, JSON inside its strings.
     pub payload_limit: usize,
 }
@@ -82,7 +87,25 @@ impl Encoding {
     /// Makes an encoding with content, and attributes of at most 1 MiB.
     #[must_use]
     pub const fn new(profile: Profile) -> Self {
-        Self { profile, capture_content: true, payload_limit: 1 << 20 }
+        Self { profile, content: Content::Full, payload_limit: 1 << 20 }
+    }
+}
+
+/// How much of the content is written: of what went in and out, what was said, and what errors and notes say of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Content {
+    /// All of it.
+    #[default]
+    Full,
+    /// Only how long it is: `[1234 bytes]`. Roles, kinds of parts and names of tools stay.
+    Lengths,
+    /// Nothing. Of the messages of errors and notes, which may quote it, the length is written.
+    None,
+}
+
+impl From<bool> for Content {
+    fn from(capture: bool) -> Self {
+        if capture { Self::Full } else { Self::None }
     }
 }
 
@@ -135,8 +158,27 @@ pub fn attribute(span: &Span, key: &str) -> Option<serde_json::Value> {
     lookup::attribute(span, key)
 }
 
+/// Cuts an attribute's text that is encoded already to at most `limit` bytes, 128 at least, and marks it. What is JSON
+/// stays JSON.
+#[must_use]
+pub fn cut_text(text: String, limit: usize) -> String {
+    cap::text(text, limit)
+}
+
 /// Encodes spans, owned or shared, as one request.
 #[must_use]
 pub fn encode<S: Borrow<Span>>(spans: &[S], resource: &Resource, encoding: &Encoding) -> Request {
-    Request(encode::request(spans, resource, encoding))
+    Request(encode::request(spans, resource, encoding, None))
+}
+
+/// Encodes spans as [`encode`] does. Every string of the spans and of the resource passes the filter exactly once: names,
+/// keys, values, messages, what JSON holds, what JSON within JSON holds. What comes out is cut to the limit.
+#[must_use]
+pub fn encode_filtered<S: Borrow<Span>>(
+    spans: &[S],
+    resource: &Resource,
+    encoding: &Encoding,
+    filter: &dyn Filter,
+) -> Request {
+    Request(encode::request(spans, resource, encoding, Some(filter)))
 }

@@ -303,4 +303,6 @@ pub mod glassbox {
     pub const GUARDRAIL_NAME: &str = "glassbox.guardrail.name";
     /// Whether the check let pass.
     pub const GUARDRAIL_PASSED: &str = "glassbox.guardrail.passed";
+    /// Bytes to which the texts of a span were cut since its destination found it too large, an int.
+    pub const PAYLOAD_LIMIT: &str = "glassbox.payload_limit";
 }

@@ -3,7 +3,7 @@
 use super::Args;
 use super::model::Model;
 use super::round::Round;
-use super::summary::Summary;
+use super::summary::{Destination, Summary};
 use crate::paint::{self, Ink, Paint};
 use glassbox::telemetry::observe::Observing;
 use std::time::Duration;
@@ -87,13 +87,32 @@ pub(crate) fn closing(
         if waiting > 0 { format!(", {} waiting", paint::count(waiting)) } else { String::new() };
     match observing {
         None => println!("no spans   {tokens}"),
-        Some(_) => println!(
-            "{} spans sent, {} lost{waiting}   telemetry {} us on the hot path, {} ms in the background   {tokens}",
-            paint::count(summary.spans_exported),
-            paint::count(summary.spans_dropped),
-            summary.telemetry_hot_path_us.round(),
-            summary.telemetry_worker_ms,
-        ),
+        Some(_) => {
+            println!(
+                "{} spans sent, {} lost{waiting}   telemetry {} us on the hot path, {} ms in the background   {tokens}",
+                paint::count(summary.spans_exported),
+                paint::count(summary.spans_dropped),
+                summary.telemetry_hot_path_us.round(),
+                summary.telemetry_worker_ms,
+            );
+            println!(
+                "telemetry's share: {} of the customers' time, {} of the process's CPU, {} without provider and receiver",
+                paint::percent(summary.telemetry_wall_percent),
+                paint::percent(summary.telemetry_cpu_percent),
+                paint::percent(summary.telemetry_program_cpu_percent),
+            );
+        }
+    }
+    if let Some(compare) = &summary.compare {
+        println!(
+            "twice without telemetry: {} wall, {} CPU; twice with it: {}, {}: {:+} % wall, {:+} % CPU",
+            seconds(compare.wall_off_ms),
+            seconds(compare.cpu_off_ms),
+            seconds(compare.wall_on_ms),
+            seconds(compare.cpu_on_ms),
+            compare.wall_percent,
+            compare.cpu_percent,
+        );
     }
     if summary.orphan_spans + summary.mixed_traces > 0 {
         println!(
@@ -121,16 +140,21 @@ pub(crate) fn closing(
     );
     last.extend(link(observing, round).map(|link| format!("open {link}")));
     println!("{}", last.join("   "));
-    for destination in summary
-        .destinations
-        .iter()
-        .filter(|destination| destination.dropped + destination.waiting > 0)
-    {
+    for destination in observing.iter().flat_map(|observing| observing.health().destinations) {
+        println!("{}", paint.paint(Ink::Faint, &destination.to_string()));
+    }
+    for destination in &summary.destinations {
+        let Destination { name, dropped, waiting, spooled, .. } = destination;
+        if dropped + waiting + spooled == 0 {
+            continue;
+        }
         let why = destination.last_error.as_deref().unwrap_or("no reason told");
-        let text = format!(
-            "{}: {} spans lost, {} not delivered yet: {why}",
-            destination.name, destination.dropped, destination.waiting
-        );
+        let kept = match spooled {
+            0 => String::new(),
+            spooled => format!(", {spooled} of them on disk for the next program"),
+        };
+        let late = waiting + spooled;
+        let text = format!("{name}: {dropped} spans lost, {late} not delivered yet{kept}: {why}");
         println!("{}", paint.paint(Ink::Error, &text));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::shop::{self, CoffeeShopAgent, CoffeeShopOutput};
 use glassbox::trace::id::TraceId;
-use glassbox::{Error, Module, Prediction, parallel, scope};
+use glassbox::{Bus, Error, Module, Prediction, parallel, scope};
 use std::time::{Duration, Instant};
 
 /// What came of a round.
@@ -36,29 +36,35 @@ impl Round {
         })
     }
 
+    /// Returns the time that the customers were there, all of them together.
+    pub(crate) fn work(&self) -> Duration {
+        self.visits.iter().map(|visit| visit.took).sum()
+    }
+
     /// Returns how many customers were being served at the same time, on average.
     pub(crate) fn mean_concurrency(&self) -> f64 {
-        let work: Duration = self.visits.iter().map(|visit| visit.took).sum();
-        work.as_secs_f64() / self.wall.as_secs_f64().max(1e-9)
+        self.work().as_secs_f64() / self.wall.as_secs_f64().max(1e-9)
     }
 }
 
 /// Serves the first `customers`, at most `concurrency` of them at the same time.
 pub(crate) async fn serve(
     agent: &CoffeeShopAgent,
+    bus: &Bus,
     round: &'static str,
     customers: u64,
     concurrency: usize,
 ) -> Round {
     let began = Instant::now();
-    let visits = (1..=customers).map(|number| visit(agent, round, number));
+    let visits = (1..=customers).map(|number| visit(agent, bus, round, number));
     let visits = parallel(concurrency, visits).await;
     Round { wall: began.elapsed(), visits }
 }
 
-async fn visit(agent: &CoffeeShopAgent, round: &'static str, number: u64) -> Visit {
+async fn visit(agent: &CoffeeShopAgent, bus: &Bus, round: &'static str, number: u64) -> Visit {
     let began = Instant::now();
     let scope = scope()
+        .bus(bus)
         .session(format!("coffee-shop {round}"))
         .user(format!("customer-{number}"))
         .tag("demo")

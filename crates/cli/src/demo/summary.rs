@@ -1,14 +1,17 @@
 //! The summary of a demo: the numbers, for people and for machines.
 
 use super::Args;
+use super::compare::Comparison;
+use super::cost::{self, percent};
 use super::model::Model;
 use super::round::Round;
 use crate::receiver::{Receiver, check};
+use glassbox::telemetry::health::DropReason;
 use glassbox::telemetry::observe::Observing;
 use glassbox::{Cost, Usage};
 use rust_decimal::Decimal;
 use serde::Serialize;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 /// The numbers of a demo. Times of telemetry are measured, not estimated.
 #[derive(Debug, Serialize)]
@@ -39,6 +42,17 @@ pub(crate) struct Summary {
     pub(crate) telemetry_hot_path_us: f64,
     /// The time that telemetry spent encoding and compressing, on its own thread.
     pub(crate) telemetry_worker_ms: f64,
+    /// The time on the hot path, as a share of the time that the customers were there.
+    pub(crate) telemetry_wall_percent: f64,
+    /// The processor time of telemetry, on the program's threads and on its own.
+    pub(crate) telemetry_cpu_ms: f64,
+    /// The same as a share of the whole process's.
+    pub(crate) telemetry_cpu_percent: f64,
+    /// The same as a share of what the process used without the simulated provider and the receiver, which in earnest
+    /// are on other machines.
+    pub(crate) telemetry_program_cpu_percent: f64,
+    pub(crate) process_cpu_ms: f64,
+    pub(crate) program_cpu_ms: f64,
     pub(crate) telemetry_bytes_sent: u64,
     pub(crate) input_tokens: u64,
     pub(crate) output_tokens: u64,
@@ -50,6 +64,8 @@ pub(crate) struct Summary {
     pub(crate) peak_memory_mb: Option<f64>,
     /// Where the spans went.
     pub(crate) destinations: Vec<Destination>,
+    /// What the same customers took without telemetry, if that was asked for.
+    pub(crate) compare: Option<Comparison>,
     #[serde(skip)]
     pub(crate) cost: Option<Decimal>,
 }
@@ -60,8 +76,13 @@ pub(crate) struct Destination {
     pub(crate) name: String,
     pub(crate) exported: u64,
     pub(crate) dropped: u64,
-    /// Spans that have not been delivered yet.
+    /// Spans that have not been delivered yet, and are in memory.
     pub(crate) waiting: u64,
+    /// Spans that have not been delivered yet, and are on disk.
+    pub(crate) spooled: u64,
+    /// Spans that are lost, by reason.
+    pub(crate) dropped_by_reason: BTreeMap<&'static str, u64>,
+    pub(crate) bytes_sent: u64,
     pub(crate) retries: u64,
     pub(crate) last_error: Option<String>,
 }
@@ -72,6 +93,7 @@ impl Summary {
         model: &Model,
         observing: Option<&Observing>,
         receiver: &Receiver,
+        measured: &cost::Cost,
         one_by_one: &Round,
         together: &Round,
     ) -> Self {
@@ -92,6 +114,13 @@ impl Summary {
                 exported: destination.exported,
                 dropped: destination.dropped.total(),
                 waiting: destination.queued + destination.in_flight,
+                spooled: destination.spooled,
+                dropped_by_reason: DropReason::ALL
+                    .into_iter()
+                    .map(|reason| (reason.as_str(), destination.dropped.of(reason)))
+                    .filter(|(_, count)| *count > 0)
+                    .collect(),
+                bytes_sent: destination.bytes_sent,
                 retries: destination.retries,
                 last_error: destination.last_error.as_deref().map(str::to_owned),
             })
@@ -101,7 +130,6 @@ impl Summary {
             .flat_map(|health| &health.destinations)
             .map(|destination| destination.worker_busy.as_secs_f64())
             .sum::<f64>();
-        let hot_path = health.as_ref().and_then(|health| health.hot_path.time).unwrap_or_default();
         Self {
             provider: model.provider(),
             model: model.lm.name().to_owned(),
@@ -130,8 +158,14 @@ impl Summary {
             spans_received_together: checked_together.spans,
             orphan_spans: checked.orphans,
             mixed_traces: checked.mixed,
-            telemetry_hot_path_us: (hot_path.as_secs_f64() * 1e7).round() / 10.0,
+            telemetry_hot_path_us: (measured.hot_path.as_secs_f64() * 1e7).round() / 10.0,
             telemetry_worker_ms: millis(busy),
+            telemetry_wall_percent: percent(measured.hot_path, one_by_one.work() + together.work()),
+            telemetry_cpu_ms: millis(measured.telemetry().as_secs_f64()),
+            telemetry_cpu_percent: percent(measured.telemetry(), measured.process),
+            telemetry_program_cpu_percent: percent(measured.telemetry(), measured.program),
+            process_cpu_ms: millis(measured.process.as_secs_f64()),
+            program_cpu_ms: millis(measured.program.as_secs_f64()),
             telemetry_bytes_sent: health
                 .iter()
                 .flat_map(|health| &health.destinations)
@@ -143,6 +177,7 @@ impl Summary {
             generation_percent: generation_share(&traces),
             peak_memory_mb: peak_memory_mb(),
             destinations,
+            compare: None,
             cost: cost.total(),
         }
     }

@@ -24,3 +24,12 @@ pub(crate) fn json(command: &mut Command) -> Value {
     assert_eq!(stderr, "");
     serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout}"))
 }
+
+/// The variables of a Langfuse project at an address.
+pub(crate) fn langfuse_at(url: &str) -> [(&str, &str); 3] {
+    [
+        ("LANGFUSE_PUBLIC_KEY", "pk-lf-demo"),
+        ("LANGFUSE_SECRET_KEY", "sk-lf-demo"),
+        ("LANGFUSE_BASE_URL", url),
+    ]
+}

@@ -24,12 +24,37 @@ fn the_summary_has_every_number() {
         "concurrent_ms",
         "speedup",
         "telemetry_hot_path_us",
+        "telemetry_cpu_ms",
+        "telemetry_cpu_percent",
+        "telemetry_program_cpu_percent",
+        "process_cpu_ms",
         "input_tokens",
         "output_tokens",
         "cost_usd",
     ] {
         assert!(summary[positive].as_f64().unwrap() > 0.0, "{positive}: {summary}");
     }
+}
+
+#[test]
+fn telemetry_is_compared_with_none_in_the_same_run() {
+    let summary = json(glassbox(&FAST).args(["--json", "--compare", "--customers", "6"]));
+    // What is compared is told apart from what is shown.
+    assert_eq!((&summary["spans_started"], &summary["spans_received"]), (&30.into(), &30.into()));
+    let compare = &summary["compare"];
+    assert_eq!(
+        (&compare["spans"], &compare["lost"], &compare["failed"]),
+        (&36.into(), &0.into(), &0.into())
+    );
+    let rounds = compare["rounds"].as_array().unwrap();
+    let on: Vec<_> = rounds.iter().map(|round| round["telemetry"].as_bool().unwrap()).collect();
+    assert_eq!(on, [false, true, true, false]);
+    for positive in
+        ["wall_off_ms", "wall_on_ms", "cpu_off_ms", "cpu_on_ms", "hot_path_ms", "workers_cpu_ms"]
+    {
+        assert!(compare[positive].as_f64().unwrap() > 0.0, "{positive}: {compare}");
+    }
+    assert!(json(glassbox(&FAST).arg("--json"))["compare"].is_null());
 }
 
 #[test]

@@ -3,20 +3,24 @@
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::routing::post;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::routing::{get, post};
 use flate2::read::GzDecoder;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
+use serde_json::json;
 use std::io::Read;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 #[derive(Clone, Default)]
 struct Received {
     spans: Arc<Mutex<Vec<Span>>>,
     headers: Arc<Mutex<Vec<HeaderMap>>>,
+    looks: Arc<AtomicUsize>,
 }
 
 /// The running receiver.
@@ -36,11 +40,17 @@ impl Langfuse {
         let received = Received::default();
         let router = Router::new()
             .route("/api/public/otel/v1/traces", post(take))
+            .route("/api/public/projects", get(projects))
+            .route("/api/public/v2/observations", get(observations))
             .with_state(received.clone());
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         runtime.spawn(async move { axum::serve(listener, router).await });
         Self { url, received, _runtime: runtime }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.url.strip_prefix("http://").unwrap().parse().unwrap()
     }
 
     pub(crate) fn spans(&self) -> Vec<Span> {
@@ -70,6 +80,26 @@ async fn take(
     received.headers.lock().unwrap().push(headers);
     // Langfuse answers with a dump of its job and not with OTLP.
     (StatusCode::OK, r#"{"name":"otel-ingestion-job","data":{}}"#)
+}
+
+async fn projects(headers: HeaderMap) -> (StatusCode, &'static str) {
+    match headers.get("authorization") {
+        Some(value) if value == "Basic cGstbGYtZGVtbzpzay1sZi1kZW1v" => {
+            (StatusCode::OK, r#"{"data":[{"id":"p1","name":"coffee shop"}]}"#)
+        }
+        _ => (StatusCode::UNAUTHORIZED, r#"{"message":"Invalid credentials."}"#),
+    }
+}
+
+/// The observations of a trace, a moment later than they came.
+async fn observations(State(received): State<Received>, uri: Uri) -> String {
+    let looks = received.looks.fetch_add(1, Ordering::Relaxed);
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let spans = received.spans.lock().unwrap();
+    let asked = |id: &str| uri.query().unwrap().starts_with(&format!("traceId={id}&"));
+    let of_trace = spans.iter().filter(|span| looks > 0 && asked(&hex(&span.trace_id)));
+    let found = of_trace.map(|span| json!({ "id": hex(&span.span_id), "name": span.name }));
+    json!({ "data": found.collect::<Vec<_>>(), "meta": {} }).to_string()
 }
 
 /// Returns a text attribute of a span.

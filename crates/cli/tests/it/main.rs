@@ -2,5 +2,12 @@
 
 mod command;
 mod langfuse;
+// Shared with the tests of the crate that connects.
+#[path = "../../../telemetry/tests/it/tls.rs"]
+mod tls;
+
 mod demo;
+mod doctor;
+mod proxy;
+mod signals;
 mod sim;

@@ -34,7 +34,7 @@ struct Ongoing {
 pub(crate) async fn generate(lm: &Lm, request: Request) -> Result<Response, Error> {
     let lm = &*lm.0;
     let detail = Detail::Generation(Box::new(generation(lm, &request)));
-    let span = OpenSpan::begin(&Context::current(), Family::Llm, &lm.span_name, detail, None);
+    let span = OpenSpan::begin_here(Family::Llm, &lm.span_name, detail, None);
     let context = span.context().clone();
     let tally = Tally { cost: Cost::ZERO, ..Tally::default() };
     let mut call = Ongoing { span: Some(span), tally };

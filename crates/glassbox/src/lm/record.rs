@@ -121,7 +121,7 @@ pub(super) fn tell_failed_attempt(
         start: started,
         end: Some(end),
         status: Status::error(error_type, failure.message.as_str()),
-        trace: Arc::clone(&place.trace),
+        trace: Arc::clone(place.trace()),
         input: None,
         output: failure.partial.clone().map(Payload::Text),
         notes: Vec::new(),

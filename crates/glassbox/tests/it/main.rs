@@ -2,7 +2,6 @@
 
 mod stage;
 mod provider;
-mod propagation;
 mod coffee_shop;
 
 mod aimock;
@@ -13,5 +12,6 @@ mod context;
 mod faults;
 mod field;
 mod modules;
+mod propagation;
 mod signature;
 mod wires;

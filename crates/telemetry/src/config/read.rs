@@ -28,7 +28,12 @@ impl<'a> Environment<'a> {
         traces: &'static str,
         all: &'static str,
     ) -> Option<(&'static str, String)> {
-        [traces, all].into_iter().find_map(|name| Some((name, self.get(name)?)))
+        self.first(&[traces, all])
+    }
+
+    /// Returns the first of some variables that is set, and its name.
+    pub(super) fn first(&self, names: &[&'static str]) -> Option<(&'static str, String)> {
+        names.iter().find_map(|name| Some((*name, self.get(name)?)))
     }
 
     pub(super) fn warn(&mut self, name: &str, value: &str, consequence: &str) {
@@ -45,13 +50,7 @@ impl<'a> Environment<'a> {
     }
 
     pub(super) fn boolean(&self, variable: &'static str) -> Result<Option<bool>, ConfigError> {
-        self.parse(variable, "write true or false", |value| {
-            match value.to_ascii_lowercase().as_str() {
-                "true" | "1" | "yes" | "on" => Some(true),
-                "false" | "0" | "no" | "off" => Some(false),
-                _ => None,
-            }
-        })
+        self.parse(variable, "write true or false", truth)
     }
 
     pub(super) fn count(&self, variable: &'static str) -> Result<Option<usize>, ConfigError> {
@@ -95,7 +94,7 @@ impl<'a> Environment<'a> {
         self.or_warn(name, default, millis, &consequence)
     }
 
-    fn parse<T>(
+    pub(super) fn parse<T>(
         &self,
         variable: &'static str,
         expected: &'static str,
@@ -120,6 +119,14 @@ impl<'a> Environment<'a> {
             self.warn(name, &value, consequence);
             default
         })
+    }
+}
+
+pub(super) fn truth(value: &str) -> Option<bool> {
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Some(true),
+        "false" | "0" | "no" | "off" => Some(false),
+        _ => None,
     }
 }
 

@@ -25,6 +25,9 @@ pub struct LangfuseConfig {
     pub secret_key: SecretString,
     /// The address of the user interface, such as `https://us.cloud.langfuse.com`, with or without a path.
     pub base_url: String,
+    /// Whether pictures and sound, which are base64 in inputs and outputs, are uploaded as media. Otherwise their type,
+    /// size and hash are all that is left of them.
+    pub upload_media: bool,
 }
 
 impl LangfuseConfig {
@@ -38,13 +41,21 @@ impl LangfuseConfig {
             public_key: public_key.into(),
             secret_key: secret_key.into().into(),
             base_url: Self::DEFAULT_BASE_URL.to_owned(),
+            upload_media: false,
         }
+    }
+
+    /// Sets whether pictures and sound are uploaded as media.
+    #[must_use]
+    pub const fn upload_media(mut self, upload: bool) -> Self {
+        self.upload_media = upload;
+        self
     }
 }
 
 /// Returns the base URL without a slash at its end, and the target.
 pub(super) fn target(config: LangfuseConfig) -> Result<(String, HttpTarget), ConfigError> {
-    let LangfuseConfig { public_key, secret_key, base_url: written } = config;
+    let LangfuseConfig { public_key, secret_key, base_url: written, upload_media } = config;
     let (public, secret) = (public_key.trim(), secret_key.expose_secret().trim());
     check_pair(public, secret)?;
     let base_url = base_url(&written)?;
@@ -67,6 +78,8 @@ pub(super) fn target(config: LangfuseConfig) -> Result<(String, HttpTarget), Con
         protocol: Protocol::HttpProtobuf,
         gzip: true,
         profile: Profile::Langfuse,
+        uploads_media: upload_media,
+        certificates: Vec::new(),
         check,
     };
     Ok((base_url, target))

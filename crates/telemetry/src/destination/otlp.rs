@@ -75,6 +75,8 @@ pub(super) fn target(config: OtlpConfig) -> Result<HttpTarget, ConfigError> {
         protocol: config.protocol,
         gzip,
         profile: Profile::OpenTelemetry,
+        uploads_media: false,
+        certificates: Vec::new(),
         check,
     })
 }

@@ -2,8 +2,14 @@
 
 use crate::destination::otlp::Protocol;
 use crate::error::{ConfigError, Kind};
+use crate::parcel::Format;
+use crate::spool::Identity;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use glassbox_trace::otlp::Profile;
-use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::Certificate;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use sha2::{Digest as _, Sha256};
 use url::Url;
 
 /// An address that takes OTLP, and how to speak to it.
@@ -15,8 +21,47 @@ pub(crate) struct HttpTarget {
     pub(crate) protocol: Protocol,
     pub(crate) gzip: bool,
     pub(crate) profile: Profile,
+    /// Pictures and sound are uploaded, as Langfuse takes them.
+    pub(crate) uploads_media: bool,
+    /// Authorities that are trusted besides the system's.
+    pub(crate) certificates: Vec<Certificate>,
     /// What to check when the destination does not accept the credentials.
     pub(crate) check: &'static str,
+}
+
+impl HttpTarget {
+    /// Returns how requests are made.
+    pub(crate) fn format(&self) -> Format {
+        Format { gzip: self.gzip, json: self.protocol == Protocol::HttpJson }
+    }
+
+    /// Tells who the destination is, so that spans on disk go to no other one: by its address, and by the public part of
+    /// its credentials. A key can be corrected without another identity, so keys count by their name alone, and a user
+    /// with a password by the user.
+    pub(crate) fn identity(&self) -> Identity {
+        let given = self.headers.iter().filter(|(_, value)| value.is_sensitive());
+        let mut lines: Vec<_> = given.map(|(name, value)| public_part(name, value)).collect();
+        lines.sort();
+        let digest = Sha256::digest(format!("{}\n{}", self.url, lines.join("\n")));
+        let mut identity = [0; 8];
+        identity.copy_from_slice(&digest[..8]);
+        Identity(identity)
+    }
+}
+
+fn public_part(name: &HeaderName, value: &HeaderValue) -> String {
+    const SECRET: [&str; 6] = ["auth", "key", "token", "secret", "password", "cookie"];
+    let value = value.to_str().unwrap_or_default();
+    let user = || {
+        let credentials = STANDARD.decode(value.strip_prefix("Basic ")?).ok()?;
+        Some(String::from_utf8(credentials).ok()?.split_once(':')?.0.to_owned())
+    };
+    let public = match name.as_str() {
+        "authorization" => user().unwrap_or_default(),
+        name if SECRET.iter().any(|word| name.contains(word)) => String::new(),
+        _ => value.to_owned(),
+    };
+    format!("{name}: {public}")
 }
 
 /// Reads an address. The variable and the example are what an error tells.
@@ -40,4 +85,37 @@ pub(crate) fn parse_url(
 pub(crate) fn sensitive(mut value: HeaderValue) -> HeaderValue {
     value.set_sensitive(true);
     value
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::destination::{Destination, LangfuseConfig, OtlpConfig, Target};
+
+    fn identity(destination: Destination) -> [u8; 8] {
+        match destination.into_parts().1 {
+            Target::Http(target) => target.identity().0,
+            _ => unreachable!("only addresses have one"),
+        }
+    }
+
+    fn langfuse(public: &str, secret: &str) -> [u8; 8] {
+        identity(Destination::langfuse(LangfuseConfig::new(public, secret)).unwrap())
+    }
+
+    fn otlp(url: &str, header: &str, value: &str) -> [u8; 8] {
+        let headers = vec![(header.to_owned(), value.to_owned().into())];
+        identity(Destination::otlp(OtlpConfig { headers, ..OtlpConfig::new(url) }).unwrap())
+    }
+
+    #[test]
+    fn a_destination_keeps_its_identity_when_its_secret_changes() {
+        assert_eq!(langfuse("pk-lf-1", "sk-lf-1"), langfuse("pk-lf-1", "sk-lf-2"));
+        assert_ne!(langfuse("pk-lf-1", "sk-lf-1"), langfuse("pk-lf-2", "sk-lf-1"));
+
+        const URL: &str = "http://localhost:4318/v1/traces";
+        assert_eq!(otlp(URL, "x-api-key", "a"), otlp(URL, "x-api-key", "b"));
+        assert_eq!(otlp(URL, "authorization", "Bearer a"), otlp(URL, "authorization", "Bearer b"));
+        assert_ne!(otlp(URL, "x-scope-orgid", "a"), otlp(URL, "x-scope-orgid", "b"));
+        assert_ne!(otlp(URL, "x-api-key", "a"), otlp("http://localhost:4319/", "x-api-key", "a"));
+    }
 }

@@ -1,7 +1,7 @@
 //! The guard of an observation: it flushes when it is dropped, and tells what was lost.
 
 use crate::destination::DestinationInfo;
-use crate::health::Health;
+use crate::health::{Health, HealthEvents};
 use crate::ledger::Told;
 use crate::processor::AsyncSpanProcessor;
 use crate::queue::{Queue, Reply};
@@ -36,6 +36,16 @@ impl Observing {
     #[must_use]
     pub fn health(&self) -> Health {
         self.processor.health()
+    }
+
+    /// Returns what happens to the export from now on: that a destination went down, that spans are lost.
+    #[must_use]
+    pub fn health_events(&self) -> HealthEvents {
+        let (sender, events) = HealthEvents::channel();
+        for queue in self.processor.queues() {
+            queue.listeners().add(sender.clone());
+        }
+        events
     }
 
     /// Returns the destinations.
@@ -136,6 +146,12 @@ impl Observing {
                 tracing::warn!(
                     "{name} lost {lost} of {ended} spans ({}); last error: {error}",
                     health.dropped
+                );
+            }
+            if health.spooled > 0 {
+                let (name, spooled) = (&health.name, health.spooled);
+                tracing::warn!(
+                    "{spooled} spans are kept on disk; the next process sends them to {name}"
                 );
             }
         }

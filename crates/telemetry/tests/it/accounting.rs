@@ -9,6 +9,7 @@ use glassbox_telemetry::health::DropReason;
 use glassbox_telemetry::limits::Limits;
 use glassbox_telemetry::observe::{Observe, Observing};
 use glassbox_trace::id::TraceId;
+use glassbox_trace::payload::Payload;
 use glassbox_trace::span::{Span, Status};
 use proptest::prelude::*;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -85,6 +86,44 @@ fn the_queue_is_bounded_by_bytes_too() {
     go.send(()).unwrap();
     observing.flush_blocking(Duration::from_secs(5)).unwrap_err();
     assert_eq!(receiver.accepted(), ["first", "giant"]);
+}
+
+#[test]
+fn a_burst_fits_into_memory_by_default() {
+    for bytes in [500, 4096] {
+        let limits = Limits { batch_spans: 512, ..Limits::default() };
+        let (_receiver, go, observing) = blocked(limits, "bursting");
+        // The same text counts for each span as if it were its own.
+        let text = Payload::from("x".repeat(bytes));
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..12_500 {
+                        let input = Some(text.clone());
+                        end(&observing, Span { input, ..child("burst") });
+                    }
+                });
+            }
+        });
+        let health = health(&observing);
+        assert_eq!((health.ended, health.dropped.total()), (100_001, 0), "{health}");
+        // Nobody waits for them here.
+        std::mem::forget((observing, go));
+    }
+}
+
+#[test]
+fn a_line_tells_how_it_is_going() {
+    let receiver = Receiver::start(|number, _| if number == 0 { 404.into() } else { 200.into() });
+    let observing = observe(otlp(&receiver));
+    for _ in 0..2 {
+        end_many(&observing, 3);
+        let _ = observing.flush_blocking(Duration::from_secs(5));
+    }
+    let line = health(&observing).to_string();
+    let expected = "otlp: 3 sent, 3 dropped (3 rejected), 0.";
+    assert!(line.starts_with(expected), "{line}");
+    assert!(line.ends_with(" kB in 2 requests, last error: 404 Not Found"), "{line}");
 }
 
 #[test]

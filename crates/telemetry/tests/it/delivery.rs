@@ -276,6 +276,18 @@ fn requests_are_bounded_by_spans_and_bytes() {
 }
 
 #[test]
+fn full_batches_go_several_at_a_time() {
+    let receiver = Receiver::start(|_, _| Reply::from(200).delay(Duration::from_millis(100)));
+    let observing = observe(otlp(&receiver).limits(Limits { batch_spans: 100, ..quick() }));
+    let began = Instant::now();
+    end_many(&observing, 2000);
+    observing.flush_blocking(PATIENCE).unwrap();
+    // One at a time, it would be two seconds.
+    assert!(began.elapsed() < Duration::from_millis(1500), "{:?}", began.elapsed());
+    assert_eq!(receiver.accepted().len(), 2000);
+}
+
+#[test]
 fn a_batch_goes_when_it_is_old_or_full() {
     let receiver = Receiver::ok();
     let limits = Limits { batch_age: Duration::from_millis(200), batch_spans: 10, ..quick() };

@@ -2,11 +2,19 @@
 
 mod receiver;
 mod spans;
+mod tls;
 mod logs;
 
 mod accounting;
 mod bus;
 mod delivery;
+mod faults;
 mod lifecycle;
+mod masking;
+mod media;
+mod rotel;
+mod sampling;
 mod settings;
+mod spool;
+mod trust;
 mod wire;

@@ -1,6 +1,8 @@
 //! The environment's variables, one row a case. Nothing here touches the real environment.
 
 use glassbox_telemetry::config::Settings;
+use glassbox_telemetry::spool::SpoolConfig;
+use glassbox_trace::otlp::Content;
 
 const KEYS: [(&str, &str); 2] =
     [("LANGFUSE_PUBLIC_KEY", "pk-lf-1"), ("LANGFUSE_SECRET_KEY", "sk-lf-2")];
@@ -80,12 +82,22 @@ fn langfuse_is_configured() {
     check(&with_keys("LANGFUSE_TIMEOUT", "3"), "request_timeout: 3s");
     check(
         &with_keys("LANGFUSE_SAMPLE_RATE", "0.5"),
-        "sampling: Sampling { bound: 9223372036854775808 }",
+        "sampling: Sampling { bound: 9223372036854775808, follows_parent: false, keeps_errors: false }",
     );
-    check(&with_keys("OTEL_TRACES_SAMPLER", "always_off"), "sampling: Sampling { bound: 0 }");
+    check(&with_keys("OTEL_TRACES_SAMPLER", "always_off"), "sampling: Sampling { bound: 0,");
     let own =
         [KEYS[0], KEYS[1], ("OTEL_TRACES_SAMPLER", "always_off"), ("LANGFUSE_SAMPLE_RATE", "1")];
-    check(&own, "sampling: Sampling { bound: 18446744073709551616 }");
+    check(&own, "sampling: Sampling { bound: 18446744073709551616,");
+    let parent = [
+        KEYS[0],
+        KEYS[1],
+        ("OTEL_TRACES_SAMPLER", "parentbased_always_off"),
+        ("LANGFUSE_SAMPLE_RATE", "0.5"),
+    ];
+    check(&parent, "bound: 9223372036854775808, follows_parent: true");
+    check(&with_keys("GLASSBOX_KEEP_ERRORS", "true"), "keeps_errors: true");
+    check(&KEYS, "uploads_media: false");
+    check(&with_keys("GLASSBOX_LANGFUSE_MEDIA", "true"), "uploads_media: true");
     check(&with_keys("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "20"), "batch_spans: 20");
 
     let settings = read(&[("LANGFUSE_TRACING_ENVIRONMENT", "staging"), ("LANGFUSE_RELEASE", "v7")]);
@@ -119,8 +131,11 @@ fn otlp_is_configured() {
     check(&[ENDPOINT, ("OTEL_BSP_SCHEDULE_DELAY", "5000")], "batch_age: 5s");
     let sampler =
         |name, ratio| [ENDPOINT, ("OTEL_TRACES_SAMPLER", name), ("OTEL_TRACES_SAMPLER_ARG", ratio)];
-    check(&sampler("traceidratio", "0.5"), "bound: 9223372036854775808");
-    check(&sampler("parentbased_traceidratio", "0.5"), "bound: 9223372036854775808");
+    check(&sampler("traceidratio", "0.5"), "bound: 9223372036854775808, follows_parent: false");
+    check(
+        &sampler("parentbased_traceidratio", "0.5"),
+        "bound: 9223372036854775808, follows_parent: true",
+    );
     check(&sampler("parentbased_always_on", "0.5"), "bound: 18446744073709551616");
     check(&sampler("parentbased_always_off", "0.5"), "bound: 0");
 }
@@ -157,8 +172,27 @@ fn content_is_captured_unless_told_otherwise() {
         (&[(OWN, "true"), (SHARED, "NO_CONTENT")], true),
     ];
     for (variables, captured) in rows {
-        assert_eq!(read(variables).capture_content, captured, "{variables:?}");
+        assert_eq!(read(variables).content, captured.into(), "{variables:?}");
     }
+    assert_eq!(read(&[(OWN, "length")]).content, Content::Lengths);
+}
+
+#[test]
+fn secrets_are_masked_unless_told_otherwise() {
+    const TEXT: &str = "ada@example.com 4111111111111111 password=abc ORD-17";
+    let check = |variables: &[(&str, &str)], expected: &str| {
+        assert_eq!(read(variables).masking.redact(TEXT), expected, "{variables:?}");
+    };
+    const SECRETS: &str = "ada@example.com 4111111111111111 password=[redacted:secret] ORD-17";
+    const ALL: &str = "[redacted:email] [redacted:card] password=[redacted:secret] ORD-17";
+    check(&[], SECRETS);
+    check(&[("GLASSBOX_MASK", "secrets")], SECRETS);
+    check(&[("GLASSBOX_MASK", "secrets, email,card")], ALL);
+    check(&[("GLASSBOX_MASK", "Email,card")], ALL);
+    check(&[("GLASSBOX_MASK", "none")], TEXT);
+    let pattern = ("GLASSBOX_MASK_PATTERN", r"ORD-\d+");
+    check(&[pattern], &SECRETS.replace("ORD-17", "[redacted:pattern]"));
+    check(&[("GLASSBOX_MASK", "none"), pattern], &TEXT.replace("ORD-17", "[redacted:pattern]"));
 }
 
 #[test]
@@ -206,7 +240,16 @@ fn errors_say_what_to_type() {
         &[("GLASSBOX_DISABLED", "maybe")],
         r#"GLASSBOX_DISABLED is "maybe"; write true or false"#,
     );
-    check(&[("GLASSBOX_CAPTURE_CONTENT", "NO_CONTENT")], "write true or false");
+    check(&[("GLASSBOX_CAPTURE_CONTENT", "NO_CONTENT")], "write true, false or length");
+    check(
+        &[("GLASSBOX_MASK", "secrets,phone")],
+        "write none, or some of secrets, email and card, separated by commas",
+    );
+    check(&[("GLASSBOX_MASK", "none,email")], "write none, or some of");
+    check(
+        &[("GLASSBOX_MASK_PATTERN", "(a")],
+        "GLASSBOX_MASK_PATTERN is no regular expression: unclosed group; write one in the syntax",
+    );
     check(
         &[("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318")],
         "is not an http or https URL; write it as http://localhost:4318",
@@ -234,7 +277,7 @@ fn warnings_say_what_counts_instead() {
     check(
         &[ENDPOINT, ("OTEL_BSP_MAX_QUEUE_SIZE", "many")],
         &[
-            r#"OTEL_BSP_MAX_QUEUE_SIZE is "many"; it counts as 65536; write a whole number from 1 on"#,
+            r#"OTEL_BSP_MAX_QUEUE_SIZE is "many"; it counts as 262144; write a whole number from 1 on"#,
         ],
     );
     check(
@@ -282,5 +325,36 @@ fn warnings_say_what_counts_instead() {
         &[
             r#"OTEL_BSP_MAX_EXPORT_BATCH_SIZE is "20"; it counts as OTEL_BSP_MAX_QUEUE_SIZE, which it must not exceed"#,
         ],
+    );
+}
+
+#[test]
+fn spans_wait_on_disk_unless_it_is_off() {
+    let folder = |variables: &[(&str, &str)]| {
+        let spool = read(variables).spool;
+        spool.map(|spool| spool.folder().to_str().unwrap().to_owned())
+    };
+    let home = ("HOME", "/home/me");
+    let state = ("XDG_STATE_HOME", "/state");
+    assert_eq!(folder(&[home]).unwrap(), "/home/me/.local/state/glassbox/spool");
+    assert_eq!(folder(&[home, state]).unwrap(), "/state/glassbox/spool");
+    assert_eq!(folder(&[home, ("XDG_STATE_HOME", "here")]).unwrap(), folder(&[home]).unwrap());
+    assert_eq!(folder(&[home, ("GLASSBOX_SPOOL_DIR", "/var/spool/me")]).unwrap(), "/var/spool/me");
+    for off in ["off", "OFF", "false", "0"] {
+        assert_eq!(folder(&[home, ("GLASSBOX_SPOOL_DIR", off)]), None);
+    }
+    assert_eq!(folder(&[]), None, "a user without a home");
+    assert_eq!(folder(&[home, ("OTEL_SDK_DISABLED", "true")]), None);
+    let large = read(&[home, ("GLASSBOX_SPOOL_MIB", "2048")]).spool.unwrap();
+    assert_eq!(large, SpoolConfig::new("/home/me/.local/state/glassbox/spool").max_bytes(2 << 30));
+
+    let error = |variable, value| settings(&[home, (variable, value)]).unwrap_err();
+    assert_eq!(
+        error("GLASSBOX_SPOOL_DIR", "on"),
+        r#"GLASSBOX_SPOOL_DIR is "on"; write the path of a folder, or off; unset, it is on"#
+    );
+    assert_eq!(
+        error("GLASSBOX_SPOOL_MIB", "0"),
+        r#"GLASSBOX_SPOOL_MIB is "0"; write a whole number from 1 on"#
     );
 }

@@ -202,7 +202,7 @@ impl<'a> Decoder<'a> {
     }
 
     fn accept(&mut self, wire: WireSpan) -> Result<(), (Arc<str>, RejectedReason)> {
-        let name: Arc<str> = cap::received(wire.name.clone(), self.limits.value_bytes).into();
+        let name: Arc<str> = cap::text(wire.name.clone(), self.limits.value_bytes).into();
         let mut span =
             span::span(wire, &self.resource, self.limits).map_err(|reason| (name, reason))?;
         if span.trace == self.trace {

@@ -1,10 +1,11 @@
 //! Spans to OTLP: what both profiles share.
 
+use super::clean::Clean;
 use super::field::{
     ENVIRONMENT, ERROR_TYPE, RELEASE, SESSION_ID, TAGS, TRACE_NAME, USER_ID, VERSION,
 };
 use super::writer::{Writer, key_value};
-use super::{Encoding, Profile, Resource, SCOPE_NAME, cap};
+use super::{Encoding, Filter, Profile, Resource, SCOPE_NAME, cap};
 use crate::span::{Detail, RemoteParent, Span, SpanError, Status};
 use crate::vocabulary::general;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -28,7 +29,9 @@ pub(super) fn request<S: Borrow<Span>>(
     spans: &[S],
     resource: &Resource,
     encoding: &Encoding,
+    filter: Option<&dyn Filter>,
 ) -> ExportTraceServiceRequest {
+    let clean = Clean::new(filter);
     let scope = InstrumentationScope {
         name: SCOPE_NAME.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -36,19 +39,25 @@ pub(super) fn request<S: Borrow<Span>>(
     };
     let scope_spans = ScopeSpans {
         scope: Some(scope),
-        spans: spans.iter().map(|span| wire_span(span.borrow(), resource, encoding)).collect(),
+        spans: spans
+            .iter()
+            .map(|span| wire_span(span.borrow(), resource, encoding, clean))
+            .collect(),
         ..ScopeSpans::default()
     };
     let resource_spans = ResourceSpans {
-        resource: Some(wire_resource(resource, encoding)),
+        resource: Some(wire_resource(resource, encoding, clean)),
         scope_spans: vec![scope_spans],
         ..ResourceSpans::default()
     };
     ExportTraceServiceRequest { resource_spans: vec![resource_spans] }
 }
 
-fn wire_resource(resource: &Resource, encoding: &Encoding) -> WireResource {
-    let text = |key: &str, text: &str| key_value(key.to_owned(), Any::StringValue(text.to_owned()));
+fn wire_resource(resource: &Resource, encoding: &Encoding, clean: Clean<'_>) -> WireResource {
+    let text = |key: &str, text: &str| {
+        let text = cap::text(clean.value(Some(key), text).into_owned(), encoding.payload_limit);
+        key_value(clean.text(key).into_owned(), Any::StringValue(text))
+    };
     let mut attributes = vec![text(general::SERVICE_NAME, &resource.service_name)];
     if let Some(version) = &resource.service_version {
         attributes.push(text(general::SERVICE_VERSION, version));
@@ -59,14 +68,14 @@ fn wire_resource(resource: &Resource, encoding: &Encoding) -> WireResource {
     }
     for (key, value) in &resource.attributes {
         if attributes.iter().all(|taken| taken.key.as_str() != key.as_ref()) {
-            attributes.push(text(key, &cap::text(value, encoding.payload_limit)));
+            attributes.push(text(key, value));
         }
     }
     WireResource { attributes, ..WireResource::default() }
 }
 
-fn wire_span(span: &Span, resource: &Resource, encoding: &Encoding) -> WireSpan {
-    let mut out = Writer::new(encoding);
+fn wire_span(span: &Span, resource: &Resource, encoding: &Encoding, clean: Clean<'_>) -> WireSpan {
+    let mut out = Writer::new(encoding, clean.of_span(span.trace_id, span.span_id));
     match encoding.profile {
         Profile::Langfuse => langfuse::write(span, &mut out),
         Profile::OpenTelemetry => open_telemetry::write(span, &mut out),
@@ -77,17 +86,17 @@ fn wire_span(span: &Span, resource: &Resource, encoding: &Encoding) -> WireSpan 
     }
     trace_attributes(span, resource, &mut out);
     for (key, value) in &span.attributes {
-        let key = match encoding.profile {
-            Profile::Langfuse => langfuse::free_key(key),
-            Profile::OpenTelemetry => key.as_ref().to_owned(),
+        let prefix = match encoding.profile {
+            Profile::Langfuse => langfuse::free_prefix(key),
+            Profile::OpenTelemetry => "",
         };
-        out.free(key, value);
+        out.free(prefix, key, value);
     }
 
     let name = match encoding.profile {
         // A root without a name is no root to Langfuse.
-        Profile::Langfuse if span.name.is_empty() => span.kind().as_str().into(),
-        _ => cap::text(&span.name, encoding.payload_limit),
+        Profile::Langfuse if span.name.is_empty() => span.kind().as_str().to_owned(),
+        _ => out.cleaned(&span.name),
     };
     let kind = match span.detail {
         Detail::Generation(_) | Detail::Embedding(_) => SpanKind::Client,
@@ -97,26 +106,26 @@ fn wire_span(span: &Span, resource: &Resource, encoding: &Encoding) -> WireSpan 
         // Langfuse drops events; it gets the notes as metadata.
         Profile::Langfuse => Vec::new(),
         Profile::OpenTelemetry => {
-            span.notes.iter().map(|note| open_telemetry::event(note, encoding)).collect()
+            span.notes.iter().map(|note| open_telemetry::event(note, &out)).collect()
         }
     };
     let remote = span.trace.remote_parent.as_deref();
     WireSpan {
         trace_state: remote
             .and_then(|remote| remote.trace_state.as_deref())
-            .unwrap_or_default()
-            .into(),
+            .map(|state| out.cleaned(state))
+            .unwrap_or_default(),
         flags: remote.map_or(0, |remote| flags(span, remote)),
         trace_id: span.trace_id.to_bytes().into(),
         span_id: span.span_id.to_bytes().into(),
         parent_span_id: span.parent_id.map(|id| id.to_bytes().into()).unwrap_or_default(),
-        name: name.into_owned(),
+        name,
         kind: kind.into(),
         start_time_unix_nano: span.start.unix_nanos(),
         end_time_unix_nano: span.end.map_or(0, |end| end.unix_nanos()),
+        status: Some(wire_status(&span.status, &out)),
         attributes: out.into_attributes(),
         events,
-        status: Some(wire_status(&span.status, encoding)),
         ..WireSpan::default()
     }
 }
@@ -128,13 +137,12 @@ fn flags(span: &Span, remote: &RemoteParent) -> u32 {
 }
 
 /// The status; what worked is left unset, as OpenTelemetry wants it of libraries.
-fn wire_status(status: &Status, encoding: &Encoding) -> WireStatus {
+fn wire_status(status: &Status, out: &Writer<'_>) -> WireStatus {
     match status {
         Status::Ok => WireStatus::default(),
-        Status::Error(SpanError { message, .. }) => WireStatus {
-            message: cap::text(message, encoding.payload_limit).into_owned(),
-            code: StatusCode::Error.into(),
-        },
+        Status::Error(SpanError { message, .. }) => {
+            WireStatus { message: out.said(message), code: StatusCode::Error.into() }
+        }
     }
 }
 
@@ -146,15 +154,28 @@ fn trace_attributes(span: &Span, resource: &Resource, out: &mut Writer<'_>) {
     out.optional_text(&VERSION, trace.version.as_ref());
     match out.encoding.profile {
         Profile::Langfuse => {
-            out.optional_text(
-                &ENVIRONMENT,
-                environment.and_then(|name| langfuse::environment(name)).as_ref(),
-            );
-            out.optional_text(&TRACE_NAME, trace.name.as_deref().map(langfuse::short));
-            out.optional_text(&SESSION_ID, trace.session_id.as_deref().map(langfuse::short));
-            out.optional_text(&USER_ID, trace.user_id.as_deref().map(langfuse::short));
-            let tags: Vec<_> = trace.tags.iter().map(|tag| langfuse::short(tag)).collect();
-            out.texts(&TAGS, &tags);
+            // What is cut after the filter has seen it cannot be the unrecognisable half of a secret.
+            let environment =
+                environment.and_then(|name| langfuse::environment(&out.cleaned(name)));
+            if let Some(environment) = environment {
+                out.word(&ENVIRONMENT, environment);
+            }
+            let shorts = [
+                (&TRACE_NAME, &trace.name),
+                (&SESSION_ID, &trace.session_id),
+                (&USER_ID, &trace.user_id),
+            ];
+            for (field, text) in shorts {
+                if let Some(text) = text {
+                    out.word(field, langfuse::short(&out.cleaned(text)));
+                }
+            }
+            let tags = trace
+                .tags
+                .iter()
+                .map(|tag| langfuse::short(&out.cleaned(tag)).to_owned())
+                .collect();
+            out.words(&TAGS, tags);
             langfuse::trace_metadata(&trace.metadata, out);
         }
         Profile::OpenTelemetry => {

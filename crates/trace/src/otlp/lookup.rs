@@ -1,6 +1,6 @@
 //! One attribute of a span by its OpenTelemetry key, for those who think in keys and not in types.
 
-use super::{Encoding, Profile, Resource, encode};
+use super::{Content, Encoding, Profile, Resource, encode};
 use crate::span::{Detail, Span};
 use crate::vocabulary::gen_ai;
 use opentelemetry_proto::tonic::common::v1::AnyValue;
@@ -22,12 +22,13 @@ pub(super) fn attribute(span: &Span, key: &str) -> Option<Value> {
         _ => (),
     }
     // Rendering content is what costs, so it is done only for a key that is not found without it.
-    [false, true].into_iter().find_map(|capture_content| encoded(span, key, capture_content))
+    [Content::None, Content::Full].into_iter().find_map(|content| encoded(span, key, content))
 }
 
-fn encoded(span: &Span, key: &str, capture_content: bool) -> Option<Value> {
-    let encoding = Encoding { capture_content, ..Encoding::new(Profile::OpenTelemetry) };
-    let request = encode::request(std::slice::from_ref(span), &Resource::default(), &encoding);
+fn encoded(span: &Span, key: &str, content: Content) -> Option<Value> {
+    let encoding = Encoding { content, ..Encoding::new(Profile::OpenTelemetry) };
+    let request =
+        encode::request(std::slice::from_ref(span), &Resource::default(), &encoding, None);
     let span = request
         .resource_spans
         .into_iter()

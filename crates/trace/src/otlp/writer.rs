@@ -1,32 +1,55 @@
-//! Collects the attributes of one span in OTLP's shape, each key once and each value capped.
+//! Collects the attributes of one span in OTLP's shape, each key once and each value clean and capped.
 
-use super::field::Field;
-use super::{Encoding, cap};
+use super::clean::Clean;
+use super::content::length;
+use super::field::{Field, INPUT, MESSAGES, OUTPUT, OUTPUT_MESSAGE};
+use super::{Content, Encoding, Place, cap};
 use crate::payload::Payload;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};
 use serde::Serialize;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// The attributes of one span while they are written.
 pub(super) struct Writer<'a> {
     pub(super) encoding: &'a Encoding,
+    clean: Clean<'a>,
     attributes: Vec<KeyValue>,
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(encoding: &'a Encoding) -> Self {
-        Self { encoding, attributes: Vec::with_capacity(32) }
+    pub(super) fn new(encoding: &'a Encoding, clean: Clean<'a>) -> Self {
+        Self { encoding, clean, attributes: Vec::with_capacity(32) }
     }
 
     pub(super) fn into_attributes(self) -> Vec<KeyValue> {
         self.attributes
     }
 
+    /// Returns a text as it may be written.
+    pub(super) fn cleaned(&self, text: &str) -> String {
+        cap::text(self.clean.text(text).into_owned(), self.encoding.payload_limit)
+    }
+
+    /// Returns what an error or a note says as it may be written: it may quote content.
+    pub(super) fn said(&self, text: &str) -> String {
+        match self.encoding.content {
+            Content::Full => self.cleaned(text),
+            Content::Lengths | Content::None => length(text.len()),
+        }
+    }
+
     pub(super) fn text(&mut self, field: &Field, text: &str) {
-        let text = cap::text(text, self.encoding.payload_limit).into_owned();
+        let text = self.clean.at_place(self.place(field)).text(text);
+        let text = cap::text(text.into_owned(), self.encoding.payload_limit);
         self.push(field, Any::StringValue(text));
+    }
+
+    /// Writes a text that is clean already, or a word of ours.
+    pub(super) fn word(&mut self, field: &Field, word: impl Into<String>) {
+        self.push(field, Any::StringValue(word.into()));
     }
 
     pub(super) fn optional_text(
@@ -95,23 +118,33 @@ impl<'a> Writer<'a> {
 
     /// Writes texts as an array, but no empty one: Langfuse shows its wire form.
     pub(super) fn texts<T: AsRef<str>>(&mut self, field: &Field, texts: &[T]) {
-        if !texts.is_empty() {
-            let limit = self.encoding.payload_limit;
-            let texts = texts
-                .iter()
-                .map(|text| Any::StringValue(cap::text(text.as_ref(), limit).into_owned()));
-            self.push(field, array(texts.collect()));
+        let texts: Vec<_> = texts.iter().map(|text| self.cleaned(text.as_ref())).collect();
+        self.words(field, texts);
+    }
+
+    /// Writes texts that are clean already as an array, but no empty one.
+    pub(super) fn words(&mut self, field: &Field, words: Vec<String>) {
+        if !words.is_empty() {
+            self.push(field, array(words.into_iter().map(Any::StringValue).collect()));
         }
     }
 
     /// Writes a value as a JSON string.
     pub(super) fn json<T: Serialize + ?Sized>(&mut self, field: &Field, value: &T) {
-        let json = cap::json(value, self.encoding.payload_limit);
-        self.push(field, Any::StringValue(json));
+        let json = self.clean.at_place(self.place(field)).json(value);
+        self.push(field, Any::StringValue(cap::json(json, self.encoding.payload_limit)));
     }
 
-    /// Writes a payload and tells whether it became JSON: a text goes as it is.
+    /// Writes a payload, as much of it as content is wanted, and tells whether it became JSON: a text goes as it is.
     pub(super) fn payload(&mut self, field: &Field, payload: &Payload) -> bool {
+        if self.encoding.content == Content::Lengths {
+            let bytes = match payload {
+                Payload::Text(text) => text.len(),
+                Payload::Value(_) => payload.to_text().len(),
+            };
+            self.word(field, length(bytes));
+            return false;
+        }
         let rendered = match payload {
             Payload::Text(text) => {
                 self.text(field, text);
@@ -131,36 +164,55 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Writes a free value under a free key, unless the key is taken or there is nothing to say.
-    pub(super) fn free(&mut self, key: String, value: &Value) {
-        if self.attributes.iter().any(|taken| taken.key == key) {
+    /// Writes a free value under a free key behind a prefix, unless the key is taken or there is nothing to say.
+    pub(super) fn free(&mut self, prefix: &str, key: &str, value: &Value) {
+        let written = [prefix, self.clean.text(key).as_ref()].concat();
+        if self.attributes.iter().any(|taken| taken.key == written) {
             return;
         }
-        if let Some(value) = self.any(value) {
-            self.attributes.push(key_value(key, value));
+        if let Some(value) = self.any(key, value) {
+            self.attributes.push(key_value(written, value));
         }
     }
 
     /// OTLP's form of a JSON value: objects and mixed arrays are JSON strings, null is nothing.
-    fn any(&self, value: &Value) -> Option<Any> {
+    fn any(&self, key: &str, value: &Value) -> Option<Any> {
+        let limit = self.encoding.payload_limit;
         Some(match value {
             Value::Null => return None,
             Value::Bool(flag) => Any::BoolValue(*flag),
-            Value::Number(number) => match (number.as_u64(), number.as_i64()) {
-                (Some(count), _) => any_count(count),
-                (None, Some(negative)) => Any::IntValue(negative),
-                (None, None) => Any::DoubleValue(number.as_f64().unwrap_or_default()),
+            Value::Number(number) => match self.clean.number(Some(key), &number.to_string()) {
+                Some(text) => Any::StringValue(text),
+                None => match (number.as_u64(), number.as_i64()) {
+                    (Some(count), _) => any_count(count),
+                    (None, Some(negative)) => Any::IntValue(negative),
+                    (None, None) => Any::DoubleValue(number.as_f64().unwrap_or_default()),
+                },
             },
             Value::String(text) => {
-                Any::StringValue(cap::text(text, self.encoding.payload_limit).into_owned())
+                let clean: Cow<'_, str> = self.clean.value(Some(key), text);
+                Any::StringValue(cap::text(clean.into_owned(), limit))
             }
             Value::Array(items) if is_plain(items) => {
-                array(items.iter().filter_map(|item| self.any(item)).collect())
+                array(items.iter().filter_map(|item| self.any(key, item)).collect())
             }
             Value::Array(_) | Value::Object(_) => {
-                Any::StringValue(cap::json(value, self.encoding.payload_limit))
+                Any::StringValue(cap::json(self.clean.json_of(key, value), limit))
             }
         })
+    }
+
+    /// Tells where in a span a field is, for those who look after binary data.
+    fn place(&self, field: &Field) -> Place {
+        let key = field.key(self.encoding.profile);
+        let is = |other: &Field| other.key(self.encoding.profile) == key;
+        if is(&INPUT) || is(&MESSAGES) {
+            Place::Input
+        } else if is(&OUTPUT) || is(&OUTPUT_MESSAGE) {
+            Place::Output
+        } else {
+            Place::Metadata
+        }
     }
 
     fn push(&mut self, field: &Field, value: Any) {

@@ -60,7 +60,7 @@ pub(super) fn span(
     attributes.drop_equal(langfuse::AS_ROOT, Some("true"));
     let is_remote = wire.flags & PARENT_IS_REMOTE == PARENT_IS_REMOTE;
     let remote_parent = parent_id.filter(|_| is_remote || is_app_root).map(|span_id| {
-        let trace_state = cap::received(wire.trace_state, limits.value_bytes);
+        let trace_state = cap::text(wire.trace_state, limits.value_bytes);
         Arc::new(RemoteParent {
             trace_id,
             span_id,
@@ -88,7 +88,7 @@ pub(super) fn span(
         trace_id,
         span_id,
         parent_id,
-        name: cap::received(wire.name, limits.value_bytes).into(),
+        name: cap::text(wire.name, limits.value_bytes).into(),
         start,
         end,
         status,
@@ -119,7 +119,7 @@ fn note(event: Event, limits: &DecodeLimits) -> Note {
             .collect();
         if rest.is_empty() { "".into() } else { Value::Object(rest).to_string().into() }
     });
-    let name = cap::received(event.name, limits.value_bytes).into();
+    let name = cap::text(event.name, limits.value_bytes).into();
     Note { at: Timestamp::from_unix_nanos(event.time_unix_nano), name, message }
 }
 
@@ -161,7 +161,7 @@ fn status(
         return Status::Ok;
     }
     let kind = attributes.text(&ERROR_TYPE).unwrap_or_else(|| general::ERROR_TYPE_OTHER.into());
-    let message: Arc<str> = cap::received(wire.message, limits.value_bytes).into();
+    let message: Arc<str> = cap::text(wire.message, limits.value_bytes).into();
     if message.is_empty() {
         return Status::Error(SpanError {
             kind,

@@ -56,7 +56,9 @@ fn write_generation(generation: &Generation, out: &mut Writer<'_>) {
     out.name(&PROVIDER, &generation.provider);
     out.optional_text(&RESPONSE_ID, generation.response_id.as_ref());
     out.texts(&FINISH_REASONS, &generation.finish_reasons);
-    out.optional_text(&OUTPUT_TYPE, generation.output_type.map(output_type));
+    if let Some(kind) = generation.output_type {
+        out.word(&OUTPUT_TYPE, output_type(kind));
+    }
     out.positive_count(&ATTEMPTS, generation.attempts.into());
     out.wait(&LIMITER_WAIT, generation.limiter_wait);
     out.wait(&BACKOFF_WAIT, generation.backoff_wait);

@@ -1,13 +1,14 @@
 //! The profile of Langfuse's own keys, with care for what its ingestion does with them.
 
 use crate::cost::Cost;
-use crate::otlp::chat;
+use crate::otlp::content::{self, Said};
 use crate::otlp::field::{
     AS_ROOT, ATTEMPT, COST_DETAILS, COST_UNKNOWN, FIRST_CHUNK, FOLDED_REASONING, Field, INPUT,
     IS_APP_ROOT, LANGFUSE_MODEL, LEVEL, NOTES, OUTPUT, PARAMETERS, PROMPT_NAME, PROMPT_VERSION,
     REQUEST_MODEL, STATUS_MESSAGE, USAGE_DETAILS, USAGE_UNKNOWN,
 };
 use crate::otlp::writer::Writer;
+use crate::otlp::{Content, chat};
 use crate::span::{Detail, Generation, Note, Parameters, Span, SpanError, Status};
 use crate::time::Timestamp;
 use crate::usage::Usage;
@@ -15,6 +16,7 @@ use crate::vocabulary::langfuse;
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -31,11 +33,11 @@ const BUCKETS: [&str; 5] =
 
 /// Writes what only this profile writes, or writes in its own way.
 pub(super) fn write(span: &Span, out: &mut Writer<'_>) {
-    out.text(&Field::only(langfuse::OBSERVATION_TYPE), span.kind().as_str());
+    out.word(&Field::only(langfuse::OBSERVATION_TYPE), span.kind().as_str());
     if span.parent_id.is_some() && span.is_local_root() {
         // Both write paths of Langfuse, each by its own name and type.
         out.flag(&IS_APP_ROOT, true);
-        out.text(&AS_ROOT, "true");
+        out.word(&AS_ROOT, "true");
     }
     write_level(span, out);
     let is_error = span.status.is_error();
@@ -52,7 +54,7 @@ pub(super) fn write(span: &Span, out: &mut Writer<'_>) {
         Detail::Attempt(attempt) => out.count(&ATTEMPT, attempt.number.into()),
         _ => {}
     }
-    if out.encoding.capture_content {
+    if out.encoding.content != Content::None {
         if let Some(payload) = span.input.as_ref().filter(|_| !input) {
             out.payload(&INPUT, payload);
         }
@@ -62,18 +64,16 @@ pub(super) fn write(span: &Span, out: &mut Writer<'_>) {
     }
 }
 
-/// Returns the key for a free attribute: Langfuse's own keys as they are, all others as metadata, where they can be
-/// filtered by and where a key such as `input` or `gen_ai.operation.name` cannot take over the observation.
-pub(super) fn free_key(key: &str) -> String {
-    let prefix =
-        if key.starts_with(langfuse::PREFIX) { "" } else { langfuse::OBSERVATION_METADATA };
-    [prefix, key].concat()
+/// Returns what to put before a free attribute's key: Langfuse's own keys go as they are, all others as metadata, where
+/// they can be filtered by and where a key such as `input` or `gen_ai.operation.name` cannot take over the observation.
+pub(super) fn free_prefix(key: &str) -> &'static str {
+    if key.starts_with(langfuse::PREFIX) { "" } else { langfuse::OBSERVATION_METADATA }
 }
 
 /// Writes the facts on the trace, a key each.
 pub(super) fn trace_metadata(metadata: &[(Arc<str>, Value)], out: &mut Writer<'_>) {
     for (key, value) in metadata {
-        out.free([langfuse::TRACE_METADATA, key].concat(), value);
+        out.free(langfuse::TRACE_METADATA, key, value);
     }
 }
 
@@ -100,14 +100,16 @@ pub(super) fn environment(name: &str) -> Option<String> {
 fn write_level(span: &Span, out: &mut Writer<'_>) {
     match &span.status {
         Status::Error(SpanError { message, .. }) => {
-            out.text(&LEVEL, "ERROR");
-            out.text(&STATUS_MESSAGE, message);
+            out.word(&LEVEL, "ERROR");
+            out.word(&STATUS_MESSAGE, out.said(message));
         }
-        Status::Ok if !span.notes.is_empty() => out.text(&LEVEL, "WARNING"),
+        Status::Ok if !span.notes.is_empty() => out.word(&LEVEL, "WARNING"),
         Status::Ok => {}
     }
     if !span.notes.is_empty() {
-        out.json(&NOTES, &span.notes.iter().map(wire_note).collect::<Vec<_>>());
+        let notes: Vec<_> =
+            span.notes.iter().map(|note| wire_note(note, out.encoding.content)).collect();
+        out.json(&NOTES, &notes);
     }
 }
 
@@ -115,15 +117,18 @@ fn write_level(span: &Span, out: &mut Writer<'_>) {
 struct WireNote<'a> {
     time: String,
     name: &'a str,
-    message: &'a str,
+    message: Cow<'a, str>,
 }
 
-fn wire_note(note: &Note) -> WireNote<'_> {
+fn wire_note(note: &Note, content: Content) -> WireNote<'_> {
     let time = UNIX_EPOCH + Duration::from_nanos(note.at.unix_nanos());
     WireNote {
         time: humantime::format_rfc3339_nanos(time).to_string(),
         name: &note.name,
-        message: &note.message,
+        message: match content {
+            Content::Full => note.message.as_ref().into(),
+            Content::Lengths | Content::None => content::length(note.message.len()).into(),
+        },
     }
 }
 
@@ -133,10 +138,9 @@ fn write_generation(generation: &Generation, is_error: bool, out: &mut Writer<'_
     if parameters != WireParameters::default() {
         out.json(&PARAMETERS, &parameters);
     }
-    out.optional_text(
-        &FIRST_CHUNK,
-        generation.first_chunk.as_ref().map(Timestamp::to_string).as_ref(),
-    );
+    if let Some(first_chunk) = generation.first_chunk.as_ref().map(Timestamp::to_string) {
+        out.word(&FIRST_CHUNK, first_chunk);
+    }
     write_usage_and_cost(
         &generation.usage,
         &generation.cost,
@@ -151,17 +155,15 @@ fn write_generation(generation: &Generation, is_error: bool, out: &mut Writer<'_
 
 /// Writes the messages and tells which of input and output they became.
 fn write_messages(generation: &Generation, out: &mut Writer<'_>) -> (bool, bool) {
-    if !out.encoding.capture_content {
-        return (false, false);
-    }
-    let input = !generation.messages.is_empty() || !generation.tools.is_empty();
+    let Some(said) = Said::of(generation, out.encoding.content) else { return (false, false) };
+    let input = !said.messages.is_empty() || !said.tools.is_empty();
     if input {
-        out.json(&INPUT, &chat::input(&generation.messages, &generation.tools));
+        out.json(&INPUT, &chat::input(&said.messages, &said.tools));
     }
-    if let Some(message) = &generation.output {
+    if let Some(message) = &said.output {
         out.json(&OUTPUT, &chat::output(message));
     }
-    (input, generation.output.is_some())
+    (input, said.output.is_some())
 }
 
 /// Writes the model whose price counts, and the one that was asked for if it is another.
@@ -227,12 +229,12 @@ fn write_usage_and_cost(usage: &Usage, cost: &Cost, free: bool, out: &mut Writer
             out.count(&FOLDED_REASONING, reasoning);
         }
         let Usage { input, cache_read, cache_write, output, reasoning } = usage;
-        out.text(
+        out.word(
             &USAGE_DETAILS,
-            &buckets([input, cache_read, cache_write, output, reasoning], usage.total()),
+            buckets([input, cache_read, cache_write, output, reasoning], usage.total()),
         );
     } else if free {
-        out.text(&USAGE_DETAILS, &buckets([Some(0), None, None, Some(0), None], 0));
+        out.word(&USAGE_DETAILS, buckets([Some(0), None, None, Some(0), None], 0));
         out.flag(&USAGE_UNKNOWN, true);
     }
     if let Some(details) = cost.details() {
@@ -245,9 +247,9 @@ fn write_usage_and_cost(usage: &Usage, cost: &Cost, free: bool, out: &mut Writer
         ];
         let dollars = dollars
             .map(|dollars| Some(dollars.normalize()).filter(|dollars| *dollars != Decimal::ZERO));
-        out.text(&COST_DETAILS, &buckets(dollars, details.total().normalize()));
+        out.word(&COST_DETAILS, buckets(dollars, details.total().normalize()));
     } else if free && (usage.is_unknown() || usage.total() == 0) {
-        out.text(&COST_DETAILS, &buckets([None::<u64>; 5], 0));
+        out.word(&COST_DETAILS, buckets([None::<u64>; 5], 0));
         out.flag(&COST_UNKNOWN, true);
     }
 }

@@ -1,6 +1,7 @@
 //! The profile of OpenTelemetry's GenAI conventions and OpenInference.
 
 use crate::cost::Cost;
+use crate::otlp::content::Said;
 use crate::otlp::field::{
     CACHE_READ_TOKENS, CACHE_WRITE_TOKENS, COST_CACHE_READ, COST_CACHE_WRITE, COST_INPUT,
     COST_OUTPUT, COST_REASONING, COST_TOTAL, Field, INPUT, INPUT_MIME_TYPE, INPUT_TOKENS,
@@ -10,7 +11,7 @@ use crate::otlp::field::{
     TIME_TO_FIRST_CHUNK, TOOLS, TOP_P,
 };
 use crate::otlp::writer::{Writer, key_value};
-use crate::otlp::{Encoding, Profile, cap, parts};
+use crate::otlp::{Content, Profile, parts};
 use crate::payload::Payload;
 use crate::span::{Detail, Embedding, Generation, Note, Parameters, Span};
 use crate::usage::Usage;
@@ -25,16 +26,23 @@ use std::sync::Arc;
 /// Writes what only this profile writes, or writes in its own way.
 pub(super) fn write(span: &Span, out: &mut Writer<'_>) {
     let shape = Shape::of(&span.detail);
-    out.optional_text(&Field::only(gen_ai::OPERATION_NAME), shape.operation());
-    out.optional_text(&Field::only(openinference::SPAN_KIND), shape.openinference());
-    out.optional_text(&Field::only(glassbox::KIND), shape.own_name());
+    let words = [
+        (gen_ai::OPERATION_NAME, shape.operation()),
+        (openinference::SPAN_KIND, shape.openinference()),
+        (glassbox::KIND, shape.own_name()),
+    ];
+    for (key, word) in words {
+        if let Some(word) = word {
+            out.word(&Field::only(key), word);
+        }
+    }
     if let (Some(_), Some(session)) = (shape.operation(), &span.trace.session_id) {
         out.text(&Field::only(gen_ai::CONVERSATION_ID), session);
     }
     match &span.detail {
         Detail::Generation(generation) => write_generation(span, generation, out),
         Detail::Embedding(embedding) => write_embedding(embedding, out),
-        Detail::Tool(_) => out.text(&Field::only(gen_ai::TOOL_TYPE), "function"),
+        Detail::Tool(_) => out.word(&Field::only(gen_ai::TOOL_TYPE), "function"),
         Detail::Attempt(attempt) => {
             out.positive_count(&RESEND_COUNT, attempt.number.saturating_sub(1).into());
         }
@@ -45,13 +53,12 @@ pub(super) fn write(span: &Span, out: &mut Writer<'_>) {
 }
 
 /// A note as a span event.
-pub(super) fn event(note: &Note, encoding: &Encoding) -> Event {
-    let message = cap::text(&note.message, encoding.payload_limit).into_owned();
+pub(super) fn event(note: &Note, out: &Writer<'_>) -> Event {
     let key = NOTE_MESSAGE.key(Profile::OpenTelemetry).to_owned();
     Event {
         time_unix_nano: note.at.unix_nanos(),
-        name: note.name.as_ref().to_owned(),
-        attributes: vec![key_value(key, Any::StringValue(message))],
+        name: out.cleaned(&note.name),
+        attributes: vec![key_value(key, Any::StringValue(out.said(&note.message)))],
         dropped_attributes_count: 0,
     }
 }
@@ -71,9 +78,9 @@ fn write_payload(
     payload: Option<&Payload>,
     out: &mut Writer<'_>,
 ) {
-    if let Some(payload) = payload.filter(|_| out.encoding.capture_content) {
+    if let Some(payload) = payload.filter(|_| out.encoding.content != Content::None) {
         let is_json = out.payload(field, payload);
-        out.text(mime_type, if is_json { "application/json" } else { "text/plain" });
+        out.word(mime_type, if is_json { "application/json" } else { "text/plain" });
     }
 }
 
@@ -88,21 +95,19 @@ fn write_generation(span: &Span, generation: &Generation, out: &mut Writer<'_>) 
     write_cost(&generation.cost, out);
     if let Some(prompt) = &generation.prompt {
         out.text(&PROMPT_NAME, &prompt.name);
-        out.text(&PROMPT_VERSION, &prompt.version.to_string());
+        out.word(&PROMPT_VERSION, prompt.version.to_string());
     }
-    if !out.encoding.capture_content {
-        return;
+    let Some(said) = Said::of(generation, out.encoding.content) else { return };
+    if !said.messages.is_empty() {
+        out.json(&MESSAGES, &parts::messages(&said.messages));
     }
-    if !generation.messages.is_empty() {
-        out.json(&MESSAGES, &parts::messages(&generation.messages));
-    }
-    if let Some(message) = &generation.output {
+    if let Some(message) = &said.output {
         let reason = generation.finish_reasons.first().map(AsRef::as_ref);
         let reason = parts::finish_reason(reason, span.status.is_error());
         out.json(&OUTPUT_MESSAGE, &parts::output(message, reason));
     }
-    if !generation.tools.is_empty() {
-        out.json(&TOOLS, &parts::tools(&generation.tools));
+    if !said.tools.is_empty() {
+        out.json(&TOOLS, &parts::tools(&said.tools));
     }
 }
 

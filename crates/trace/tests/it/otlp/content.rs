@@ -1,21 +1,24 @@
 //! Content: left out where it is not wanted, and cut where it is too much.
 
-use super::arbitrary::value;
+use super::arbitrary::{self, value};
 use super::fixture::{self, span};
 use super::{PROFILES, attributes};
 use glassbox_trace::message::Message;
-use glassbox_trace::otlp::{Encoding, Profile};
-use glassbox_trace::span::{Detail, Generation, Span};
+use glassbox_trace::otlp::{self, Content, Encoding, Filter, Profile, Resource};
+use glassbox_trace::span::{Detail, Generation, Span, TraceAttributes};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::sync::Arc;
 
 #[test]
 fn content_can_be_left_out_and_the_rest_stays() {
     let spans = || [fixture::coffee_shop(), fixture::kinds()].concat();
     for profile in PROFILES {
         let all = Encoding::new(profile);
-        let without = Encoding { capture_content: false, ..all };
+        let without = Encoding { content: Content::None, ..all };
         for span in spans() {
             let mut left = attributes(&span, &all);
             left.retain(|key, _| {
@@ -64,6 +67,49 @@ proptest! {
         prop_assert!(written.len() <= limit);
         prop_assert!(written == text || text.starts_with(written.rsplit_once('…').unwrap().0));
     }
+}
+
+/// Lets everything pass, and counts.
+#[derive(Default)]
+struct Nothing(Cell<usize>);
+
+impl Filter for Nothing {
+    fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.0.set(self.0.get() + 1);
+        text.into()
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_filter_that_lets_everything_pass_changes_nothing(spans in vec(arbitrary::span(), 1..3)) {
+        let resource = Resource::new("tests");
+        for profile in PROFILES {
+            let encoding = Encoding::new(profile);
+            let filter = Nothing::default();
+            let filtered = otlp::encode_filtered(&spans, &resource, &encoding, &filter);
+            prop_assert_eq!(filtered, otlp::encode(&spans, &resource, &encoding));
+            prop_assert!(filter.0.get() > spans.len());
+        }
+    }
+}
+
+#[test]
+fn a_filter_sees_what_is_cut_away_later() {
+    struct Upper;
+    impl Filter for Upper {
+        fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+            text.to_uppercase().into()
+        }
+    }
+    let trace = TraceAttributes { user_id: Some("u".repeat(500).into()), ..Default::default() };
+    let input = json!({"long": "x".repeat(500)});
+    let span =
+        Span { trace: Arc::new(trace), input: Some(input.into()), ..fixture::span(Detail::Span) };
+    let encoding = Encoding { payload_limit: 200, ..Encoding::new(Profile::Langfuse) };
+    let request = otlp::encode_filtered(&[span], &Resource::default(), &encoding, &Upper);
+    let json = String::from_utf8(request.to_json()).unwrap();
+    assert!(json.contains(&"U".repeat(160)) && !json.contains("xxx"), "{json}");
 }
 
 #[test]
