@@ -16,7 +16,7 @@ use std::task::{self, Poll};
 use std::vec;
 
 /// Sets session, user, tags, gates and more for everything that runs inside. The outermost scope is a
-/// [`Run`]: what a stop ends.
+/// [`Run`](crate::run::Run): what a stop ends.
 ///
 /// ```
 /// # async fn answer() {}

@@ -3,7 +3,7 @@
 use crate::destination::HttpTarget;
 use crate::health::{DropReason, HealthChange};
 use crate::http::{Answer, Http};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Origin};
 use crate::media::{Failure, Upload};
 use crate::parcel::Parcel;
 use crate::queue::Queue;
@@ -104,6 +104,7 @@ impl Delivery {
         if let Some(ending) = self.upload(&mut job.media).await {
             return Done { job, began, ending };
         }
+        let origin = job.ticket.map_or(Origin::Memory, |ticket| Origin::Disk { own: ticket.own });
         let (mut accepted, mut searches) = (false, 0);
         // The next one is at the end.
         job.parcels.reverse();
@@ -115,8 +116,8 @@ impl Delivery {
                 Some(Answer::Accepted { rejected, why }) => {
                     accepted = true;
                     let rejected = rejected.min(parcel.spans);
-                    self.queue.book(|ledger| ledger.export(parcel.spans - rejected));
-                    self.lose(rejected, DropReason::Rejected, &why);
+                    self.queue.book(|ledger| ledger.export(parcel.spans - rejected, origin));
+                    self.lose(rejected, DropReason::Rejected, origin, &why);
                     job.is_begun = true;
                     continue;
                 }
@@ -156,7 +157,7 @@ impl Delivery {
                     break Ending::Stopped;
                 }
             };
-            self.lose(parcel.spans, reason, &error);
+            self.lose(parcel.spans, reason, origin, &error);
             job.is_begun = true;
         };
         job.parcels.reverse();
@@ -222,14 +223,14 @@ impl Delivery {
         self.finds_all_malformed.load(Ordering::Relaxed)
     }
 
-    /// Books spans in flight as lost. The first for each reason are told.
-    pub(crate) fn lose(&self, count: u64, reason: DropReason, error: &str) {
+    /// Books spans of a batch as lost. The first for each reason are told.
+    pub(crate) fn lose(&self, count: u64, reason: DropReason, origin: Origin, error: &str) {
         if count == 0 {
             return;
         }
         let first = self.queue.book(|ledger| {
             ledger.failed(error);
-            ledger.lose(count, reason)
+            ledger.lose(count, reason, origin)
         });
         if first {
             self.queue.tell(HealthChange::Dropping { reason });

@@ -15,6 +15,7 @@ use crate::delivery::{Delivery, Done, Ending, Job};
 use crate::destination::HttpTarget;
 use crate::health::{DropReason, HealthChange};
 use crate::http::Http;
+use crate::ledger::Origin;
 use crate::limits::Limits;
 use crate::link::Link;
 use crate::media::Upload;
@@ -245,7 +246,7 @@ impl Exporter {
                 }
                 Err(_) => {
                     let error = "a value in a span panicked when it was rendered";
-                    self.delivery.lose(part.len() as u64, DropReason::Unencodable, error);
+                    self.lose(part.len() as u64, DropReason::Unencodable, error);
                 }
             }
         }
@@ -297,7 +298,7 @@ impl Exporter {
                 }
                 if is_given_up {
                     self.outstanding.remove(&job.number);
-                    self.delivery.lose(job.spans(), DropReason::Undeliverable, &error);
+                    self.lose(job.spans(), DropReason::Undeliverable, &error);
                 } else {
                     self.retain(job, None);
                 }
@@ -334,6 +335,8 @@ impl Exporter {
                     job.parcels.clear();
                 }
                 Some(ticket) => {
+                    let origin = Origin::Disk { own: ticket.own };
+                    self.queue.book(|ledger| ledger.unspool(job.spans(), origin));
                     disk.keep(&mut job);
                     disk.settle(ticket);
                 }
@@ -348,12 +351,16 @@ impl Exporter {
             self.outstanding.remove(&job.number);
         } else if let Some(error) = refused {
             self.outstanding.remove(&job.number);
-            self.delivery.lose(job.spans(), DropReason::Unauthorized, error);
+            self.lose(job.spans(), DropReason::Unauthorized, error);
         } else {
             self.outstanding.insert(job.number);
             let at = self.held.partition_point(|held| held.number < job.number);
             self.held.insert(at, job);
         }
+    }
+
+    fn lose(&self, spans: u64, reason: DropReason, error: &str) {
+        self.delivery.lose(spans, reason, Origin::Memory, error);
     }
 
     /// Gives up the spans that somebody waits for, when the destination has just refused the credentials and there is no
@@ -362,7 +369,7 @@ impl Exporter {
         while !self.disk.as_ref().is_some_and(Disk::is_usable) {
             match self.queue.next(Ready::Ordered) {
                 Some(Message::Export(spans)) => {
-                    self.delivery.lose(spans.len() as u64, DropReason::Unauthorized, error);
+                    self.lose(spans.len() as u64, DropReason::Unauthorized, error);
                 }
                 Some(Message::Flush(reply)) => self.note_order(reply, false),
                 Some(Message::Stop(reply)) => self.note_order(reply, true),
@@ -370,7 +377,7 @@ impl Exporter {
                 None => {
                     for job in std::mem::take(&mut self.held) {
                         self.outstanding.remove(&job.number);
-                        self.delivery.lose(job.spans(), DropReason::Unauthorized, error);
+                        self.lose(job.spans(), DropReason::Unauthorized, error);
                     }
                     return;
                 }

@@ -52,11 +52,11 @@ pub struct DestinationHealth {
     pub recovered: u64,
     /// Spans that wait in memory.
     pub queued: u64,
-    /// Spans of batches that are being sent, or that wait in memory to be sent again.
+    /// Spans of batches that are being sent, or that wait in memory to be sent again; not those that are on disk too.
     pub in_flight: u64,
     /// Spans that the destination has accepted.
     pub exported: u64,
-    /// Spans that wait on disk, recovered ones too: for the destination to take them, or for the next process.
+    /// Spans that are on disk, recovered ones too, until the destination has taken them.
     pub spooled: u64,
     /// Spans that are lost.
     pub dropped: Dropped,

@@ -10,7 +10,7 @@ pub(crate) struct Ledger {
     pub(crate) in_flight: u64,
     exported: u64,
     dropped: Dropped,
-    /// On disk, without those that are being sent.
+    /// On disk, those too that are being sent from there.
     spooled: u64,
     /// Those of them that other processes have left.
     spooled_by_others: u64,
@@ -28,6 +28,15 @@ pub(crate) struct Ledger {
     told: (u64, u64),
 }
 
+/// Where spans are that are being sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// In memory alone: they count as in flight.
+    Memory,
+    /// On disk, until they are done with: they count as spooled. `own` tells them from those that other processes left.
+    Disk { own: bool },
+}
+
 /// What became of the spans since the last telling.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Told {
@@ -39,15 +48,15 @@ pub(crate) struct Told {
 }
 
 impl Ledger {
-    /// Books spans of a batch in flight as exported.
-    pub(crate) fn export(&mut self, spans: u64) {
-        self.land(spans);
+    /// Books spans of a batch as exported.
+    pub(crate) fn export(&mut self, spans: u64, origin: Origin) {
+        self.land(spans, origin);
         self.exported += spans;
     }
 
-    /// Books spans of a batch in flight as lost. Returns whether they are the first for this reason.
-    pub(crate) fn lose(&mut self, spans: u64, reason: DropReason) -> bool {
-        self.land(spans);
+    /// Books spans of a batch as lost. Returns whether they are the first for this reason.
+    pub(crate) fn lose(&mut self, spans: u64, reason: DropReason, origin: Origin) -> bool {
+        self.land(spans, origin);
         self.drop_waiting(spans, reason)
     }
 
@@ -58,16 +67,15 @@ impl Ledger {
         first
     }
 
-    /// Books spans of a batch in flight as written to the disk.
-    pub(crate) fn spool(&mut self, spans: u64, own: bool) {
-        self.land(spans);
+    /// Books spans of a batch in memory as written to the disk.
+    pub(crate) fn spool(&mut self, spans: u64) {
+        self.land(spans, Origin::Memory);
         self.spooled += spans;
-        self.spooled_by_others += if own { 0 } else { spans };
     }
 
-    /// Books spans on disk as in flight.
-    pub(crate) fn unspool(&mut self, spans: u64, own: bool) {
-        self.take_from_disk(spans, if own { 0 } else { spans });
+    /// Books spans on disk as being in memory alone.
+    pub(crate) fn unspool(&mut self, spans: u64, origin: Origin) {
+        self.land(spans, origin);
         self.in_flight += spans;
     }
 
@@ -84,9 +92,14 @@ impl Ledger {
         self.spooled_by_others += spans;
     }
 
-    fn land(&mut self, spans: u64) {
-        debug_assert!(spans <= self.in_flight, "{spans} spans of {} in flight", self.in_flight);
-        self.in_flight -= spans;
+    fn land(&mut self, spans: u64, origin: Origin) {
+        match origin {
+            Origin::Memory => {
+                debug_assert!(spans <= self.in_flight, "{spans} of {} in flight", self.in_flight);
+                self.in_flight -= spans;
+            }
+            Origin::Disk { own } => self.take_from_disk(spans, if own { 0 } else { spans }),
+        }
     }
 
     fn take_from_disk(&mut self, spans: u64, by_others: u64) {

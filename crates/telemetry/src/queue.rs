@@ -6,7 +6,7 @@
 //! program if the worker does not get there in time and nobody else has the lock: the program never waits for it.
 
 use crate::health::{DestinationHealth, DropReason, HealthChange, Listeners};
-use crate::ledger::{Ledger, Told};
+use crate::ledger::{Ledger, Origin, Told};
 use crate::limits::Limits;
 use crate::sampling::{Held, Offer, Sampling};
 use crossbeam_queue::SegQueue;
@@ -303,7 +303,7 @@ impl Queue {
         self.sampled_out.fetch_add(held.len() as u64, Ordering::Relaxed);
         let count = spans.0.len() + spans.1.len();
         let in_flight = state.ledger.in_flight;
-        state.ledger.lose(in_flight, DropReason::Shutdown);
+        state.ledger.lose(in_flight, DropReason::Shutdown, Origin::Memory);
         state.ledger.drop_waiting(count as u64, DropReason::Shutdown);
         self.fill.remove(count, std::mem::take(&mut state.bytes));
         drop(state);

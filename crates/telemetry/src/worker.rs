@@ -2,6 +2,7 @@
 //! deadlock it, and needs no runtime at all.
 
 use crate::exporter::Exporter;
+use crate::ledger::Origin;
 use crate::memory::Memory;
 use crate::queue::{Message, Queue, Ready};
 use cpu_time::ThreadTime;
@@ -66,7 +67,7 @@ async fn take(queue: &Queue, keep: impl Fn(&[Arc<Span>])) {
         match queue.next(Ready::Spans { due: oldest.is_some_and(|at| at.elapsed() >= age) }) {
             Some(Message::Export(spans)) => {
                 keep(&spans);
-                queue.book(|ledger| ledger.export(spans.len() as u64));
+                queue.book(|ledger| ledger.export(spans.len() as u64, Origin::Memory));
                 oldest = oldest.filter(|_| queue.has_spans());
             }
             Some(Message::Flush(reply)) => queue.answer(reply),

@@ -2,6 +2,7 @@
 
 use crate::delivery::Job;
 use crate::health::{DropReason, HealthChange};
+use crate::ledger::Origin;
 use crate::queue::Queue;
 use crate::spool::{Spool, Ticket};
 use std::io;
@@ -53,7 +54,7 @@ impl Disk {
                 ledger.recover(room.found);
                 let first =
                     ledger.lose_spooled(room.dropped + room.found, room.adopted + room.found);
-                ledger.spool(spans, true);
+                ledger.spool(spans);
                 first
             });
             if first {
@@ -75,17 +76,12 @@ impl Disk {
         loop {
             let (ticket, parcel) = self.spool.take()?;
             match parcel {
-                Ok(parcel) => {
-                    self.queue.book(|ledger| ledger.unspool(parcel.spans, ticket.own));
-                    return Some(Job::new(number, vec![parcel], Some(ticket)));
-                }
+                Ok(parcel) => return Some(Job::new(number, vec![parcel], Some(ticket))),
                 Err(spans) => {
-                    let first = self.queue.book(|ledger| {
-                        ledger.unspool(spans, ticket.own);
-                        ledger.lose(spans, DropReason::SpoolUnreadable)
-                    });
+                    let origin = Origin::Disk { own: ticket.own };
+                    let reason = DropReason::SpoolUnreadable;
+                    let first = self.queue.book(|ledger| ledger.lose(spans, reason, origin));
                     if first {
-                        let reason = DropReason::SpoolUnreadable;
                         self.queue.tell(HealthChange::Dropping { reason });
                         let name = self.queue.name();
                         tracing::warn!(
@@ -107,14 +103,10 @@ impl Disk {
 
     /// Puts a batch back of which nothing is done. Its spans are lost if they had to make room meanwhile.
     pub(super) fn put_back(&mut self, ticket: Ticket, spans: u64) {
-        let is_there = self.spool.put_back(ticket);
-        self.queue.book(|ledger| {
-            if is_there {
-                ledger.spool(spans, ticket.own);
-            } else {
-                ledger.lose(spans, DropReason::SpoolFull);
-            }
-        });
+        if !self.spool.put_back(ticket) {
+            let origin = Origin::Disk { own: ticket.own };
+            self.queue.book(|ledger| ledger.lose(spans, DropReason::SpoolFull, origin));
+        }
     }
 
     /// Takes over what a process left that has ended, if there is any.

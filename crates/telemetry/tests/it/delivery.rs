@@ -1,7 +1,7 @@
 //! What becomes of a batch when the destination does not simply take it.
 
 use crate::logs;
-use crate::receiver::{Receiver, Reply};
+use crate::receiver::{Receiver, Reply, own_address};
 use crate::spans::{child, end, end_many, health, observe, otlp, quick, root};
 use glassbox_telemetry::destination::{Destination, OtlpConfig};
 use glassbox_telemetry::health::DropReason;
@@ -66,9 +66,7 @@ fn a_pause_that_is_asked_for_is_kept_even_when_a_flush_waits() {
 #[test]
 fn a_destination_that_comes_up_late_misses_nothing() {
     logs::keep();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let address = own_address();
     let config = OtlpConfig::new(format!("http://{address}/v1/traces"));
     let observing = observe(Destination::otlp(config).unwrap().limits(quick()).named("late"));
 

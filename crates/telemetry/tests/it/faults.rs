@@ -3,6 +3,7 @@
 //! Each row is a test, and all of them together are a table. Where a wait is only a wait it is shorter than in life; the
 //! table tells both. Spans of the same name are the same span: what a receiver got twice counts once, and is told.
 
+use crate::receiver::own_address;
 use crate::spans::{child, end, quick};
 use glassbox_events::bus::Bus;
 use glassbox_telemetry::destination::{Compression, Destination, OtlpConfig};
@@ -39,7 +40,9 @@ fn named(name: &str) -> Span {
 }
 
 fn limits() -> Limits {
-    Limits { longest_backoff: Duration::from_millis(100), ..quick() }
+    // A busy machine is none of the faults.
+    let request_timeout = PATIENCE;
+    Limits { longest_backoff: Duration::from_millis(100), request_timeout, ..quick() }
 }
 
 /// A line of the table.
@@ -150,9 +153,7 @@ fn delivered(row: Row) -> Row {
 }
 
 fn down_then_up(fault: &'static str, spool: bool) -> Row {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let address = own_address();
     let coming_up = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_secs(2));
         Faulty::at(TcpListener::bind(address).unwrap(), |_| Act::Take)
@@ -257,10 +258,9 @@ fn hung(fault: &'static str, spool: bool) -> Row {
         false => Act::Hang,
     });
     let folder = tempdir().unwrap();
-    let mut limits = limits();
-    limits.request_timeout = Duration::from_millis(200);
-    let destination = || destination(&receiver.url).limits(limits);
-    let observing = observe(destination(), spool.then_some(&folder));
+    let impatient = Limits { request_timeout: Duration::from_millis(200), ..limits() };
+    let destination = destination(&receiver.url);
+    let observing = observe(destination.clone().limits(impatient), spool.then_some(&folder));
     let processor = Arc::clone(observing.processor());
     end_some(&observing, 0..count());
     let began = Instant::now();
@@ -276,7 +276,7 @@ fn hung(fault: &'static str, spool: bool) -> Row {
     assert_eq!((health.spooled, health.dropped.total()), (count() as u64, 0), "{health:?}");
 
     recovers.store(true, Ordering::Relaxed);
-    let next = observe(destination(), Some(&folder));
+    let next = observe(destination, Some(&folder));
     wait_for(|| next.health().destinations[0].exported >= count() as u64);
     delivered(Row::of(fault, spool, count(), next.processor(), &receiver))
 }
@@ -330,9 +330,7 @@ fn dripping(fault: &'static str, spool: bool) -> Row {
 }
 
 fn killed(fault: &'static str) -> Row {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let address = own_address();
     let url = format!("http://{address}/v1/traces");
     let folder = tempdir().unwrap();
     let mut child = process::start("is killed", &url, Some(folder.path()));
@@ -356,9 +354,7 @@ fn killed(fault: &'static str) -> Row {
 }
 
 fn restarted(fault: &'static str) -> Row {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let address = own_address();
     let url = format!("http://{address}/v1/traces");
     let folder = tempdir().unwrap();
     let mut first = process::start("ends at once", &url, Some(folder.path()));

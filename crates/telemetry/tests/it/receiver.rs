@@ -8,7 +8,7 @@ use flate2::read::GzDecoder;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 use std::io::Read;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -164,4 +164,12 @@ fn gunzip(body: &Bytes) -> Vec<u8> {
     let mut raw = Vec::new();
     GzDecoder::new(body.as_ref()).read_to_end(&mut raw).unwrap();
     raw
+}
+
+/// Finds an address where nothing listens and nothing else will: loopback has 16 million of them, and each process of
+/// tests takes one of its own.
+pub(crate) fn own_address() -> SocketAddr {
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    let own = Ipv4Addr::new(127, high.clamp(1, 254), middle, low.max(1));
+    TcpListener::bind((own, 0)).unwrap().local_addr().unwrap()
 }

@@ -237,7 +237,8 @@ fn the_end_is_in_time_and_sends_what_others_left() {
     drop(observing);
     let health = processor.health().destinations.remove(0);
     assert!(health.is_balanced() && health.recovered == 3000, "{health}");
-    assert_eq!((health.exported, receiver.accepted().len()), (3001, 3001));
+    // A request that the end of one of them cut off may have arrived all the same, and is sent again.
+    assert!(health.exported == 3001 && receiver.accepted().len() >= 3001, "{health}");
 }
 
 #[test]
