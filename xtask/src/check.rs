@@ -70,22 +70,25 @@ fn fmt() -> Result<()> {
 
 fn clippy() -> Result<()> {
     tools::component("clippy", "clippy")?;
-    run(&mut command("cargo clippy --workspace --all-targets -- -D warnings"))
+    run(&mut command(
+        "cargo clippy --workspace --exclude glassbox-benches --all-targets -- -D warnings",
+    ))
 }
 
 fn test() -> Result<()> {
     tools::nextest()?;
     let aimock = peers::aimock()?;
     let rotel = peers::rotel()?;
-    run(command("cargo nextest run --workspace")
+    run(command("cargo nextest run --workspace --exclude glassbox-benches")
         .env("GLASSBOX_AIMOCK", aimock)
         .env("GLASSBOX_ROTEL", rotel))
 }
 
 fn doctest() -> Result<()> {
-    run(&mut command("cargo test --quiet --doc --workspace"))
+    run(&mut command("cargo test --quiet --doc --workspace --exclude glassbox-benches"))
 }
 
 fn doc() -> Result<()> {
-    run(command("cargo doc --workspace --no-deps").env("RUSTDOCFLAGS", "-D warnings"))
+    run(command("cargo doc --workspace --exclude glassbox-benches --no-deps")
+        .env("RUSTDOCFLAGS", "-D warnings"))
 }

@@ -137,7 +137,7 @@ impl Exporter {
             tokio::select! {
                 biased;
                 Some(done) = self.flying.join_next() => self.settle(done.ok()),
-                () = self.queue.woken() => (),
+                oldest = self.queue.woken(self.oldest) => self.oldest = oldest,
                 () = sleep_until(wake) => (),
             }
         }

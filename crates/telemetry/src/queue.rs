@@ -66,6 +66,8 @@ pub(crate) struct Queue {
     is_closed: AtomicBool,
     /// Somebody waits for a flush or stop: pauses are to be cut short.
     is_hurried: AtomicBool,
+    /// The worker sleeps until somebody wakes it.
+    is_asleep: AtomicBool,
     /// Nanoseconds of processor time that the worker has used.
     worker_cpu: AtomicU64,
     state: Mutex<State>,
@@ -108,6 +110,7 @@ impl Queue {
             late: AtomicU64::new(0),
             is_closed: AtomicBool::new(false),
             is_hurried: AtomicBool::new(false),
+            is_asleep: AtomicBool::new(false),
             worker_cpu: AtomicU64::new(0),
             state: Mutex::default(),
             woken: Notify::new(),
@@ -145,12 +148,12 @@ impl Queue {
         }
     }
 
-    /// The worker looks after each batch anyway. It need be woken only when it may sleep: from an empty queue, when a
-    /// batch has become full, and when memory is half full.
+    /// The worker looks after each batch anyway, and while it dozes. It need be woken only when it sleeps before an empty
+    /// queue, when a batch has become full, and when memory is half full.
     fn wakes(&self, before: Level, after: Level) -> bool {
         let limits = &self.limits;
         let passed = |mark: usize, of: fn(Level) -> usize| of(before) < mark && of(after) >= mark;
-        before.spans == 0
+        (before.spans == 0 && self.is_asleep.load(Ordering::SeqCst))
             || passed(limits.batch_spans, |level| level.spans)
             || passed(limits.batch_bytes, |level| level.bytes)
             || (self.is_half_full(after) && !self.is_half_full(before))
@@ -263,9 +266,29 @@ impl Queue {
         self.fill.level().spans > 0
     }
 
-    /// Waits until there is something new.
-    pub(crate) async fn woken(&self) {
-        self.woken.notified().await;
+    /// Waits until there is something new, and returns since when the oldest span may wait: what is known of that, or
+    /// since the queue was found empty.
+    ///
+    /// From an empty queue the worker first dozes, for as long as a span may wait for others. The span that comes then
+    /// need not wake it, which would cost the program a system call for each batch. If none comes, it falls asleep.
+    pub(crate) async fn woken(&self, oldest: Option<Instant>) -> Option<Instant> {
+        if oldest.is_some() {
+            self.woken.notified().await;
+            return oldest;
+        }
+        let mut empty = Instant::now();
+        let nobody_woke = !self.has_spans()
+            && tokio::time::timeout(self.limits.batch_age, self.woken.notified()).await.is_err();
+        if nobody_woke && !self.has_spans() {
+            // It says so before it looks again: whoever queues a span after that look knows.
+            self.is_asleep.store(true, Ordering::SeqCst);
+            if !self.has_spans() {
+                self.woken.notified().await;
+            }
+            self.is_asleep.store(false, Ordering::SeqCst);
+            empty = Instant::now();
+        }
+        self.has_spans().then_some(empty)
     }
 
     /// Tells, once, whether somebody began to wait for a flush or stop.

@@ -78,9 +78,9 @@ async fn take(queue: &Queue, keep: impl Fn(&[Arc<Span>])) {
             None if queue.has_spans() => {
                 let due = *oldest.get_or_insert_with(Instant::now) + age;
                 // Whether it was woken or the time came, the queue tells what is next.
-                let _ = tokio::time::timeout_at(due.into(), queue.woken()).await;
+                let _ = tokio::time::timeout_at(due.into(), queue.woken(oldest)).await;
             }
-            None => queue.woken().await,
+            None => oldest = queue.woken(None).await,
         }
     }
 }

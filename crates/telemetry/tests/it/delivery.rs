@@ -305,3 +305,19 @@ fn a_batch_goes_when_it_is_old_or_full() {
     let waited = wait_for(11) - began_waiting;
     assert!(waited > Duration::from_millis(150) && waited < Duration::from_secs(1), "{waited:?}");
 }
+
+#[test]
+fn a_span_is_found_whether_the_worker_dozes_or_sleeps() {
+    let receiver = Receiver::ok();
+    let limits = Limits { batch_age: Duration::from_millis(50), ..quick() };
+    let observing = observe(otlp(&receiver).limits(limits));
+    for (number, pause) in [0, 10, 49, 50, 51, 75, 200].into_iter().enumerate() {
+        std::thread::sleep(Duration::from_millis(pause));
+        let ended = Instant::now();
+        end(&observing, root("a"));
+        while receiver.accepted().len() <= number {
+            assert!(ended.elapsed() < Duration::from_secs(1), "after a pause of {pause} ms");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}

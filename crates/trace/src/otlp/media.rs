@@ -20,12 +20,20 @@ const MARK: &str = ";base64,";
 
 /// A quick look at JSON or text: whether it may hold binary data.
 pub(super) fn may_hold(text: &str) -> bool {
-    let mut run = 0;
-    next_mark(text, 0).is_some()
-        || text.bytes().any(|byte| {
-            run = if is_base64(byte) { run + 1 } else { 0 };
-            run >= BASE64_BYTES
-        })
+    next_mark(text, 0).is_some() || has_long_run(text.as_bytes())
+}
+
+/// Tells whether base64 goes on for long enough. Read backwards, most texts show that it does not in a few bytes of each
+/// stretch.
+fn has_long_run(bytes: &[u8]) -> bool {
+    let mut start = 0;
+    while let Some(stretch) = bytes.get(start..start + BASE64_BYTES) {
+        match stretch.iter().rposition(|byte| !is_base64(*byte)) {
+            Some(end) => start += end + 1,
+            None => return true,
+        }
+    }
+    false
 }
 
 /// Replaces data URIs, and a text that is base64 as a whole, and filters what stands between them. `None` if there is
@@ -158,5 +166,19 @@ mod tests {
         check(b"RIFF....WAVEfmt ", "audio/wav");
         check(b"RIFF....WEBPVP8 ", "image/webp");
         check(b"unheard of", "base64");
+    }
+    #[test]
+    fn only_a_long_run_may_be_binary() {
+        let check = |before: usize, run: usize, after: &str| {
+            let text = format!("{}{}{after}", " x".repeat(before), "A".repeat(run));
+            assert_eq!(has_long_run(text.as_bytes()), run >= BASE64_BYTES, "{before} {run}");
+        };
+        for before in [0, 1, 511, 512, 513, 3000] {
+            // What is before ends in one letter of base64.
+            for run in [0, 1, BASE64_BYTES - 2, BASE64_BYTES, BASE64_BYTES + 1, 5000] {
+                check(before, run, "");
+                check(before, run, " after");
+            }
+        }
     }
 }

@@ -1,0 +1,52 @@
+//! Measures what telemetry costs, next to its peers: `cargo run --release -p glassbox-benches -- <name>`.
+//!
+//! Each benchmark prints one table, or one JSON object with `--json`. All systems of a table are measured in the same
+//! run, in turns, so that what else the machine does hurts all of them alike.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the tables go to stdout and what goes wrong to stderr"
+)]
+
+mod data;
+mod stats;
+mod table;
+mod child;
+mod receiver;
+mod systems;
+mod hot_path;
+mod burst;
+mod export;
+
+use clap::{Parser, Subcommand};
+
+/// Measures what telemetry costs, next to its peers.
+#[derive(Debug, Parser)]
+struct Cli {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Debug, Subcommand)]
+#[command(rename_all = "snake_case")]
+enum Bench {
+    /// What a span costs the thread that begins and ends it, on a destination that discards.
+    HotPath(hot_path::Args),
+    /// How many spans of a burst are lost, with default settings, before a receiver that takes 50 ms an answer.
+    Burst(burst::Args),
+    /// How many spans a second of CPU exports, and how many bytes they become.
+    Export(export::Args),
+    /// A receiver of OTLP, in a process of its own so that its work is not counted.
+    #[command(hide = true)]
+    Receiver(receiver::Args),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().bench {
+        Bench::HotPath(args) => hot_path::run(&args),
+        Bench::Burst(args) => burst::run(&args),
+        Bench::Export(args) => export::run(&args),
+        Bench::Receiver(args) => receiver::run(&args),
+    }
+}
