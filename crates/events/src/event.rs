@@ -9,10 +9,14 @@ use rust_decimal::Decimal;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+mod agent;
 mod attribute;
 mod name;
+mod watch;
 
+pub use agent::{CodeActIteration, CodeExecution, MaxIterations, ReactCall, ReactIteration};
 pub use name::EventName;
+pub use watch::{Alert, Regression};
 
 /// Something that happened, when, and where in the program.
 #[derive(Clone, Debug)]
@@ -127,6 +131,28 @@ pub enum EventData {
     BudgetExceeded(Arc<BudgetExceeded>),
     /// A run was stopped.
     RunStopped(Stop),
+    /// A model did not answer, another one is asked instead.
+    LlmFallback(LlmFallback),
+    /// A tool's call began; the span is open.
+    ToolStart(Arc<Span>),
+    /// A tool's call worked.
+    ToolComplete(Arc<Span>),
+    /// A tool's call failed.
+    ToolError(Arc<Span>),
+    /// A turn of a ReAct agent ended.
+    ReactIterationComplete(ReactIteration),
+    /// A ReAct or CodeAct agent used up its turns.
+    ReactMaxIterations(MaxIterations),
+    /// A turn of a CodeAct agent ended.
+    CodeActIterationComplete(CodeActIteration),
+    /// A model's code was run.
+    CodeActExecution(Arc<CodeExecution>),
+    /// An alert's rule holds.
+    AlertFired(Arc<Alert>),
+    /// An alert's rule holds no longer.
+    AlertResolved(Arc<Alert>),
+    /// A module differs from its baseline beyond noise.
+    RegressionDetected(Arc<Regression>),
 }
 
 /// A wait before an attempt.
@@ -171,6 +197,17 @@ pub struct LlmAttempt {
 pub struct LlmFirstChunk {
     /// How long after the request it came.
     pub after: Duration,
+}
+
+/// A change of the model that is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LlmFallback {
+    /// The model that did not answer, such as `openai/gpt-4o-mini`.
+    pub from: Arc<str>,
+    /// The model that is asked instead.
+    pub to: Arc<str>,
+    /// Why.
+    pub reason: Arc<str>,
 }
 
 /// A change of the answer's format.
@@ -259,7 +296,10 @@ impl EventData {
             | Self::ModuleError(span)
             | Self::LlmRequest(span)
             | Self::LlmGenerate(span)
-            | Self::LlmError(span) => Some(span),
+            | Self::LlmError(span)
+            | Self::ToolStart(span)
+            | Self::ToolComplete(span)
+            | Self::ToolError(span) => Some(span),
             Self::LlmAttempt(attempt) => attempt.failed.as_ref(),
             _ => None,
         }
@@ -273,7 +313,10 @@ impl EventData {
             | Self::ModuleError(span)
             | Self::LlmRequest(span)
             | Self::LlmGenerate(span)
-            | Self::LlmError(span) => Some(span),
+            | Self::LlmError(span)
+            | Self::ToolStart(span)
+            | Self::ToolComplete(span)
+            | Self::ToolError(span) => Some(span),
             _ => None,
         }
     }
@@ -298,6 +341,17 @@ impl EventData {
             Self::BudgetThreshold(_) => EventName::BudgetThreshold,
             Self::BudgetExceeded(_) => EventName::BudgetExceeded,
             Self::RunStopped(_) => EventName::RunStopped,
+            Self::LlmFallback(_) => EventName::LlmFallback,
+            Self::ToolStart(_) => EventName::ToolStart,
+            Self::ToolComplete(_) => EventName::ToolComplete,
+            Self::ToolError(_) => EventName::ToolError,
+            Self::ReactIterationComplete(_) => EventName::ReactIterationComplete,
+            Self::ReactMaxIterations(_) => EventName::ReactMaxIterations,
+            Self::CodeActIterationComplete(_) => EventName::CodeActIterationComplete,
+            Self::CodeActExecution(_) => EventName::CodeActExecution,
+            Self::AlertFired(_) => EventName::AlertFired,
+            Self::AlertResolved(_) => EventName::AlertResolved,
+            Self::RegressionDetected(_) => EventName::RegressionDetected,
         }
     }
 }

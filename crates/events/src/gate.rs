@@ -45,6 +45,13 @@ pub enum Action {
         /// The most that those tokens can cost, in US dollars; `None` if the price is unknown.
         cost: Option<Decimal>,
     },
+    /// A call of a tool.
+    ToolCall {
+        /// The tool's name.
+        tool: Arc<str>,
+    },
+    /// A run of a model's code.
+    CodeRun,
 }
 
 /// What an action did spend.

@@ -16,6 +16,8 @@ pub enum Family {
     Module,
     /// `llm.request`, `llm.generate`, `llm.error`.
     Llm,
+    /// `tool.start`, `tool.complete`, `tool.error`.
+    Tool,
 }
 
 /// A span that has begun and not yet ended.
@@ -159,6 +161,7 @@ impl Family {
         match self {
             Self::Module => EventName::ModuleStart,
             Self::Llm => EventName::LlmRequest,
+            Self::Tool => EventName::ToolStart,
         }
     }
 
@@ -168,6 +171,8 @@ impl Family {
             (Self::Module, true) => EventName::ModuleError,
             (Self::Llm, false) => EventName::LlmGenerate,
             (Self::Llm, true) => EventName::LlmError,
+            (Self::Tool, false) => EventName::ToolComplete,
+            (Self::Tool, true) => EventName::ToolError,
         }
     }
 
@@ -175,6 +180,7 @@ impl Family {
         match self {
             Self::Module => EventData::ModuleStart(span),
             Self::Llm => EventData::LlmRequest(span),
+            Self::Tool => EventData::ToolStart(span),
         }
     }
 
@@ -184,6 +190,8 @@ impl Family {
             (Self::Module, true) => EventData::ModuleError(span),
             (Self::Llm, false) => EventData::LlmGenerate(span),
             (Self::Llm, true) => EventData::LlmError(span),
+            (Self::Tool, false) => EventData::ToolComplete(span),
+            (Self::Tool, true) => EventData::ToolError(span),
         }
     }
 }

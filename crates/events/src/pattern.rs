@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn patterns_match_what_they_say() {
         check("llm.generate", &[EventName::LlmGenerate]);
-        check("*.error", &[EventName::ModuleError, EventName::LlmError]);
+        check("*.error", &[EventName::ModuleError, EventName::LlmError, EventName::ToolError]);
         check("budget.*", &[EventName::BudgetThreshold, EventName::BudgetExceeded]);
         check("*", &EventName::ALL);
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+use tokio::sync::Notify;
 
 /// A reason to stop a run, given by a subscriber or by the program.
 ///
@@ -33,8 +34,12 @@ impl fmt::Display for Stop {
 
 /// A handle of a run. Clones are the same run.
 #[derive(Clone, Debug, Default)]
-pub struct Run {
-    stopped: Arc<OnceLock<Stop>>,
+pub struct Run(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    stopped: OnceLock<Stop>,
+    told: Notify,
 }
 
 impl Run {
@@ -44,15 +49,31 @@ impl Run {
         Self::default()
     }
 
-    /// Stops the run: no new model attempt, tool call or code run begins. The first reason stays.
-    /// Returns whether this call stopped it.
+    /// Stops the run: no new model attempt, tool call or code run begins, and those under way are cancelled. The first
+    /// reason stays. Returns whether this call stopped it.
     pub fn stop(&self, stop: Stop) -> bool {
-        self.stopped.set(stop).is_ok()
+        let first = self.0.stopped.set(stop).is_ok();
+        if first {
+            self.0.told.notify_waiters();
+        }
+        first
     }
 
     /// Returns why the run was stopped, if it was.
     #[must_use]
     pub fn stopped(&self) -> Option<&Stop> {
-        self.stopped.get()
+        self.0.stopped.get()
+    }
+
+    /// Waits until the run is stopped, for ever if it never is. Works in every runtime.
+    pub async fn until_stopped(&self) -> &Stop {
+        loop {
+            let told = self.0.told.notified();
+            // Asked for before it is looked at, so that a stop in between wakes it.
+            if let Some(stop) = self.stopped() {
+                return stop;
+            }
+            told.await;
+        }
     }
 }

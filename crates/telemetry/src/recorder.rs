@@ -28,7 +28,8 @@ impl Recorder {
     pub fn subscribe(self, bus: &Bus) -> Result<Vec<Subscription>, PatternError> {
         let recorder: Arc<dyn Subscriber> = Arc::new(self);
         // Not `*`: what nobody hears is not even built.
-        let patterns = ["module.*", "llm.request", "llm.attempt", "llm.generate", "llm.error"];
+        let patterns =
+            ["module.*", "llm.request", "llm.attempt", "llm.generate", "llm.error", "tool.*"];
         patterns.iter().map(|pattern| bus.subscribe(pattern, Arc::clone(&recorder))).collect()
     }
 }

@@ -38,11 +38,33 @@ pub enum EventName {
     BudgetExceeded,
     /// `run.stopped`
     RunStopped,
+    /// `llm.fallback`
+    LlmFallback,
+    /// `tool.start`
+    ToolStart,
+    /// `tool.complete`
+    ToolComplete,
+    /// `tool.error`
+    ToolError,
+    /// `react.iteration_complete`
+    ReactIterationComplete,
+    /// `react.max_iterations`
+    ReactMaxIterations,
+    /// `codeact.iteration_complete`
+    CodeActIterationComplete,
+    /// `codeact.execution`
+    CodeActExecution,
+    /// `alert.fired`
+    AlertFired,
+    /// `alert.resolved`
+    AlertResolved,
+    /// `regression.detected`
+    RegressionDetected,
 }
 
 impl EventName {
     /// All names, in the order of their bits.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 27] = [
         Self::ModuleStart,
         Self::ModuleComplete,
         Self::ModuleError,
@@ -59,6 +81,17 @@ impl EventName {
         Self::BudgetThreshold,
         Self::BudgetExceeded,
         Self::RunStopped,
+        Self::LlmFallback,
+        Self::ToolStart,
+        Self::ToolComplete,
+        Self::ToolError,
+        Self::ReactIterationComplete,
+        Self::ReactMaxIterations,
+        Self::CodeActIterationComplete,
+        Self::CodeActExecution,
+        Self::AlertFired,
+        Self::AlertResolved,
+        Self::RegressionDetected,
     ];
 
     /// Returns the dotted name.
@@ -81,6 +114,17 @@ impl EventName {
             Self::BudgetThreshold => "budget.threshold",
             Self::BudgetExceeded => "budget.exceeded",
             Self::RunStopped => "run.stopped",
+            Self::LlmFallback => "llm.fallback",
+            Self::ToolStart => "tool.start",
+            Self::ToolComplete => "tool.complete",
+            Self::ToolError => "tool.error",
+            Self::ReactIterationComplete => "react.iteration_complete",
+            Self::ReactMaxIterations => "react.max_iterations",
+            Self::CodeActIterationComplete => "codeact.iteration_complete",
+            Self::CodeActExecution => "codeact.execution",
+            Self::AlertFired => "alert.fired",
+            Self::AlertResolved => "alert.resolved",
+            Self::RegressionDetected => "regression.detected",
         }
     }
 

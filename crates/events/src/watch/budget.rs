@@ -181,7 +181,9 @@ impl Budget {
 
 impl Gate for Budget {
     fn ask(&self, request: &Request<'_>) -> Result<Option<Box<dyn Reservation>>, Refusal> {
-        let Action::LlmAttempt { model, input_tokens, output_tokens, cost } = request.action;
+        let Action::LlmAttempt { model, input_tokens, output_tokens, cost } = request.action else {
+            return Ok(None);
+        };
         let bounds_money = self.accounts()[Unit::Usd as usize].limit.is_some();
         if bounds_money && cost.is_none() {
             return Err(Refusal::UnknownPrice {
