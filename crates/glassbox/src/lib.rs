@@ -40,6 +40,7 @@ mod adapter;
 mod example;
 mod prediction;
 mod module;
+mod tool;
 mod predict;
 mod chain_of_thought;
 mod run;
@@ -49,7 +50,7 @@ pub use definitions::Definitions;
 pub use error::{Error, ErrorKind};
 pub use example::Example;
 pub use field::{Field, FieldError};
-pub use glassbox_macros::{Field, Signature};
+pub use glassbox_macros::{Field, Signature, tool};
 pub use lm::{
     DEFAULT_MAX_TOKENS, DEFAULT_TIMEOUT, Finish, Lm, LmBuilder, Reply, Request, Response,
     ResponseSchema, RetryPolicy,
@@ -59,6 +60,10 @@ pub use predict::Predict;
 pub use prediction::Prediction;
 pub use run::{scope, subscribe, with_lm};
 pub use signature::{FieldSpec, Signature, object_schema};
+pub use tool::{
+    DEFAULT_TOOL_TIMEOUT, Tool, ToolError, ToolOutcome, ToolOutput, Toolbox, dynamic_tool,
+    module_tool, tool_fn,
+};
 
 pub use glassbox_events::bus::{Bus, EventReceiver, Subscriber, Subscription};
 pub use glassbox_events::context::Context;
@@ -82,6 +87,7 @@ pub mod __private {
         Content, Object, Reader, Variant, VariantSpec, describe, enum_schema, object_schema,
         read_enum, to_object, to_variant,
     };
+    pub use crate::tool::arguments;
     pub use serde_json::Value;
 }
 

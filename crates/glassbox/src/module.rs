@@ -123,6 +123,11 @@ impl<M: Module> DynModule for M {
 pub trait Record {
     /// Shares the value with a span; it is rendered later, if at all.
     fn record(&self) -> Payload;
+
+    /// Writes the value for a model that asked for it: what a [tool](crate::module_tool) answers.
+    fn answer(&self) -> Value {
+        self.record().render()
+    }
 }
 
 impl<T: Field + Clone> Record for T {
@@ -135,6 +140,11 @@ impl<O: Field> Record for Prediction<O> {
     fn record(&self) -> Payload {
         let reasoning = self.reasoning().map(Arc::from);
         Payload::shared(Arc::new(RenderedPrediction { reasoning, output: self.shared_output() }))
+    }
+
+    /// Leaves the reasoning out, which is nobody's business but the model's that reasoned.
+    fn answer(&self) -> Value {
+        self.output().to_json()
     }
 }
 

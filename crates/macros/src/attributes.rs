@@ -1,4 +1,4 @@
-//! What is written above a type, field or variant: doc comments and `#[field(..)]`.
+//! What is written above a type, field, variant or argument: doc comments, `#[field(..)]` and `#[arg(..)]`.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -7,7 +7,7 @@ use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Meta, Token};
 
 use crate::case::{CASES, Case};
 
-/// The content of `#[field(..)]`.
+/// The content of `#[field(..)]` or `#[arg(..)]`.
 #[derive(Debug, Default)]
 pub(crate) struct FieldAttribute {
     pub(crate) description: Option<LitStr>,
@@ -30,6 +30,8 @@ pub(crate) enum DefaultValue {
 pub(crate) enum Place {
     Type,
     Field,
+    /// An argument of a `#[tool]`, which is written `#[arg(..)]`.
+    Argument,
     Variant,
     /// The only field of a struct or variant like `Name(String)`.
     Inner,
@@ -39,9 +41,17 @@ impl Place {
     fn keys(self) -> &'static [&'static str] {
         match self {
             Self::Type => &["description", "rename_all"],
-            Self::Field => &["description", "rename", "default"],
+            Self::Field | Self::Argument => &["description", "rename", "default"],
             Self::Variant => &["description", "rename"],
             Self::Inner => &[],
+        }
+    }
+
+    /// The name of the attribute.
+    fn attribute(self) -> &'static str {
+        match self {
+            Self::Argument => "arg",
+            _ => "field",
         }
     }
 
@@ -56,6 +66,7 @@ impl Place {
         match self {
             Self::Type => format!("a type takes {}", written.join(", ")),
             Self::Field => format!("a field takes {}", written.join(", ")),
+            Self::Argument => format!("an argument takes {}", written.join(", ")),
             Self::Variant => format!("a variant takes {}", written.join(", ")),
             Self::Inner => "a field without a name takes no `#[field(..)]`".to_owned(),
         }
@@ -63,10 +74,11 @@ impl Place {
 }
 
 impl FieldAttribute {
-    /// Reads every `#[field(..)]` among the attributes.
+    /// Reads every `#[field(..)]`, or `#[arg(..)]`, among the attributes.
     pub(crate) fn parse(attributes: &[Attribute], place: Place) -> syn::Result<Self> {
         let mut parsed = Self::default();
-        for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("field")) {
+        let is_ours = |attribute: &&Attribute| attribute.path().is_ident(place.attribute());
+        for attribute in attributes.iter().filter(is_ours) {
             attribute.parse_nested_meta(|meta| parsed.parse_key(&meta, place))?;
         }
         Ok(parsed)

@@ -23,7 +23,16 @@ pub(crate) struct NamedField<'a> {
 impl<'a> NamedField<'a> {
     /// Parses a field of a struct or variant with braces.
     pub(crate) fn parse(source: &'a Field, case: Option<Case>) -> syn::Result<Self> {
-        let attribute = FieldAttribute::parse(&source.attrs, Place::Field)?;
+        Self::parse_in(source, case, Place::Field)
+    }
+
+    /// Parses an argument of a tool, made a field.
+    pub(crate) fn parse_argument(source: &'a Field) -> syn::Result<Self> {
+        Self::parse_in(source, None, Place::Argument)
+    }
+
+    fn parse_in(source: &'a Field, case: Option<Case>, place: Place) -> syn::Result<Self> {
+        let attribute = FieldAttribute::parse(&source.attrs, place)?;
         let Some(ident) = &source.ident else {
             return Err(syn::Error::new_spanned(source, "give this field a name"));
         };

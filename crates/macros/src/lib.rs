@@ -1,14 +1,15 @@
-//! The derive macros of Glassbox. Users find them, with examples, as `glassbox::Signature` and
-//! `glassbox::Field`.
+//! The macros of Glassbox. Users find them, with examples, as `glassbox::Signature`, `glassbox::Field`
+//! and `glassbox::tool`.
 
 mod case;
 mod attributes;
 mod fields;
 mod field;
 mod signature;
+mod tool;
 
 use proc_macro::TokenStream;
-use syn::{DeriveInput, parse_macro_input};
+use syn::{DeriveInput, ItemFn, parse_macro_input};
 
 /// Makes a struct the description of a task for a model.
 ///
@@ -33,4 +34,20 @@ pub fn derive_signature(input: TokenStream) -> TokenStream {
 pub fn derive_field(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     field::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes a function, async or plain, a tool that a model may call.
+///
+/// The doc comment tells the model what it does. The arguments are what the model fills in: types with
+/// `#[derive(Field)]`, each with a doc comment or `#[arg(description = "..", rename = "..", default)]` or
+/// `#[arg(default = ..)]`. It returns such a type, nothing, or a `Result` whose error the model reads.
+/// `#[tool(name = "..", timeout_secs = ..)]` sets another name, and how long a call may take.
+///
+/// The function becomes a unit struct of its name, which is the tool: `Toolbox::new().with(add)`. The
+/// function itself is called as `add::run(1.0, 2.0)`. A plain function runs where it is called and is not
+/// cut by the timeout: what blocks for long belongs into `tokio::task::spawn_blocking` within an async one.
+#[proc_macro_attribute]
+pub fn tool(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    let function = parse_macro_input!(item as ItemFn);
+    tool::expand(attribute.into(), &function).unwrap_or_else(syn::Error::into_compile_error).into()
 }
