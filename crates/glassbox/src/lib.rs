@@ -35,6 +35,8 @@ mod field;
 mod signature;
 mod error;
 mod config;
+mod outlet;
+mod rollout;
 mod lm;
 mod adapter;
 mod example;
@@ -51,8 +53,8 @@ pub use example::Example;
 pub use field::{Field, FieldError};
 pub use glassbox_macros::{Field, Signature};
 pub use lm::{
-    DEFAULT_MAX_TOKENS, DEFAULT_TIMEOUT, Finish, Lm, LmBuilder, Reply, Request, Response,
-    ResponseSchema, RetryPolicy,
+    DEFAULT_MAX_TOKENS, DEFAULT_TIMEOUT, Delta, Finish, Lm, LmBuilder, LmStream, Reply, Request,
+    Response, ResponseSchema, RetryPolicy, ToolCallDelta,
 };
 pub use module::{BoxFuture, DynModule, Module, Record};
 pub use predict::Predict;
