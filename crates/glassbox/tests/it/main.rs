@@ -14,4 +14,5 @@ mod field;
 mod modules;
 mod propagation;
 mod signature;
+mod streams;
 mod wires;
