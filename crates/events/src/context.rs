@@ -44,7 +44,8 @@ pub(crate) struct Inner {
     is_run: bool,
     pub(crate) bus: Bus,
     pub(crate) gates: Vec<Arc<dyn Gate>>,
-    pub(crate) carried: Option<Arc<dyn Any + Send + Sync>>,
+    /// One value of a type at most.
+    pub(crate) carried: Vec<Arc<dyn Any + Send + Sync>>,
 }
 
 thread_local! {
@@ -58,7 +59,7 @@ static ROOT: LazyLock<Context> = LazyLock::new(|| Context {
         is_run: false,
         bus: Bus::global(),
         gates: Vec::new(),
-        carried: None,
+        carried: Vec::new(),
     }),
 });
 
@@ -132,10 +133,10 @@ impl Context {
         &self.scope.bus
     }
 
-    /// Returns the value that a scope carries for the framework above, such as a language model to use instead.
+    /// Returns the value of a type that a scope carries for the framework above, such as a language model to use instead.
     #[must_use]
     pub fn carried<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        Arc::clone(self.scope.carried.as_ref()?).downcast().ok()
+        Arc::clone(self.scope.carried.iter().find(|value| value.is::<T>())?).downcast().ok()
     }
 
     /// Tells an event of the innermost span; outside of every span there is nothing to tell.

@@ -127,9 +127,13 @@ impl Scope {
         self.with(|inner| inner.bus = bus.clone())
     }
 
-    /// Carries a value for the framework above this crate; see [`Context::carried`].
+    /// Carries a value for the framework above this crate, in place of another one of its type; see
+    /// [`Context::carried`].
     pub fn carry<T: Send + Sync + 'static>(self, value: Arc<T>) -> Self {
-        self.with(|inner| inner.carried = Some(value as Arc<dyn Any + Send + Sync>))
+        self.with(|inner| {
+            inner.carried.retain(|other| !other.is::<T>());
+            inner.carried.push(value as Arc<dyn Any + Send + Sync>);
+        })
     }
 
     /// Runs a future in the scope.

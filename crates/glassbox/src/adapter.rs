@@ -7,6 +7,8 @@ use crate::error::{Error, ErrorKind};
 use crate::field::FieldError;
 use crate::lm::{Finish, Lm, Request, Response, ResponseSchema};
 use crate::signature::{FieldSpec, object_schema};
+use crate::stream::Chunks;
+use crate::stream::fields::Fields;
 use glassbox_events::context::Context;
 use glassbox_events::event::{AdapterFallback, AdapterParseError, AdapterRepair, EventData};
 use glassbox_trace::cost::Cost;
@@ -100,6 +102,15 @@ impl Format {
         }
     }
 
+    /// Reads the fields of an answer while it is being written.
+    fn fields(self, task: &Task) -> Fields {
+        let names = task.answers().map(|field| field.name);
+        match self {
+            Self::Json => Fields::of_json(names),
+            Self::Markers => Fields::of_markers(names),
+        }
+    }
+
     fn read(self, task: &Task, text: &str) -> Result<Read, String> {
         match self {
             Self::Json => json::read(task, text),
@@ -108,13 +119,15 @@ impl Format {
     }
 }
 
-/// Asks a model for a signature's outputs; `read` makes the typed value of the fields.
+/// Asks a model for a signature's outputs; `read` makes the typed value of the fields. Where there are `chunks`, what
+/// comes of the answer goes there.
 pub(crate) async fn ask<T>(
     task: &Task,
     lm: &Lm,
     shots: &[Shot],
     input: &Value,
     asks_again: bool,
+    chunks: Option<&Chunks>,
     read: impl Fn(&Value) -> Result<T, FieldError>,
 ) -> Result<Answered<T>, Error> {
     let context = Context::current();
@@ -125,7 +138,11 @@ pub(crate) async fn ask<T>(
     loop {
         let schema = (format == Format::Json).then(|| Arc::clone(&task.schema));
         let request = Request { messages: messages.clone().into(), schema, ..Request::default() };
-        let response = match lm.generate(request).await {
+        let answer = match chunks {
+            None => lm.generate(request).await,
+            Some(chunks) => chunks.follow(lm.stream(request), format.fields(task)).await,
+        };
+        let response = match answer {
             Ok(response) => response,
             Err(error) if error.rejects_schema() && format == Format::Json => {
                 lm.no_structured_output();
@@ -172,6 +189,9 @@ pub(crate) async fn ask<T>(
                     unreadable.message
                 )));
                 told = Some(unreadable.message);
+                if let Some(chunks) = chunks {
+                    chunks.restart().await;
+                }
             }
         }
     }

@@ -8,6 +8,8 @@ use crate::module::Module;
 use crate::predict::Predictor;
 use crate::prediction::Prediction;
 use crate::signature::{FieldSpec, Signature};
+use crate::stream::Chunks;
+use crate::streaming::Streaming;
 use glassbox_events::context::Context;
 use glassbox_events::event::{EventData, ReasoningComplete};
 use glassbox_trace::span::{Chain, Detail};
@@ -74,18 +76,17 @@ impl<S: Signature> ChainOfThought<S> {
     pub fn ask_again(self, asks_again: bool) -> Self {
         Self(self.0.asking_again(asks_again))
     }
-}
 
-impl<S: Signature> Module for ChainOfThought<S> {
-    type Input = S::Input;
-    type Output = Prediction<S::Output>;
-
-    async fn forward(&self, input: Arc<S::Input>) -> Result<Self::Output, Error> {
+    async fn answer(
+        &self,
+        input: &S::Input,
+        chunks: Option<&Chunks>,
+    ) -> Result<Prediction<S::Output>, Error> {
         let read = |fields: &serde_json::Value| {
             let reasoning: Option<Arc<str>> = fields["reasoning"].as_str().map(Arc::from);
             Ok((S::Output::from_json(fields)?, reasoning))
         };
-        let answered = self.0.ask(&input, read).await?;
+        let answered = self.0.ask(input, chunks, read).await?;
         let (output, reasoning) = answered.output;
         let reasoning = reasoning.or_else(|| answered.response.reasoning().cloned());
         if let Some(reasoning) = &reasoning {
@@ -102,6 +103,15 @@ impl<S: Signature> Module for ChainOfThought<S> {
             answered.response.model,
         ))
     }
+}
+
+impl<S: Signature> Module for ChainOfThought<S> {
+    type Input = S::Input;
+    type Output = Prediction<S::Output>;
+
+    async fn forward(&self, input: Arc<S::Input>) -> Result<Self::Output, Error> {
+        self.answer(&input, None).await
+    }
 
     fn span_name(&self) -> Arc<str> {
         Arc::clone(&self.0.span_name)
@@ -109,6 +119,16 @@ impl<S: Signature> Module for ChainOfThought<S> {
 
     fn detail(&self) -> Detail {
         Detail::Chain(Chain { signature: Some(S::NAME.into()) })
+    }
+}
+
+impl<S: Signature> Streaming for ChainOfThought<S> {
+    async fn forward_stream(
+        &self,
+        input: Arc<S::Input>,
+        chunks: &Chunks,
+    ) -> Result<Self::Output, Error> {
+        self.answer(&input, Some(chunks)).await
     }
 }
 

@@ -35,12 +35,16 @@ mod field;
 mod signature;
 mod error;
 mod config;
+mod outlet;
+mod rollout;
 mod lm;
+mod stream;
 mod adapter;
 mod example;
 mod prediction;
 mod module;
 mod tool;
+mod streaming;
 mod predict;
 mod chain_of_thought;
 mod run;
@@ -52,14 +56,16 @@ pub use example::Example;
 pub use field::{Field, FieldError};
 pub use glassbox_macros::{Field, Signature, tool};
 pub use lm::{
-    DEFAULT_MAX_TOKENS, DEFAULT_TIMEOUT, Finish, Lm, LmBuilder, Reply, Request, Response,
-    ResponseSchema, RetryPolicy,
+    DEFAULT_MAX_TOKENS, DEFAULT_TIMEOUT, Delta, Finish, Lm, LmBuilder, LmStream, Reply, Request,
+    Response, ResponseSchema, RetryPolicy, ToolCallDelta,
 };
 pub use module::{BoxFuture, DynModule, Module, Record};
 pub use predict::Predict;
 pub use prediction::Prediction;
 pub use run::{scope, subscribe, with_lm};
 pub use signature::{FieldSpec, Signature, object_schema};
+pub use stream::{Chunk, Chunks, FieldChange};
+pub use streaming::{ChunkStream, Streaming};
 pub use tool::{
     DEFAULT_TOOL_TIMEOUT, Tool, ToolError, ToolOutcome, ToolOutput, Toolbox, dynamic_tool,
     module_tool, tool_fn,

@@ -2,6 +2,7 @@
 
 use crate::config;
 use crate::error::{Error, ErrorKind};
+use glassbox_events::context::Context;
 use glassbox_events::gate::Gate;
 use glassbox_trace::price::{PriceTable, ServiceTier};
 use glassbox_trace::span::Parameters;
@@ -17,6 +18,7 @@ use transport::Transport;
 
 mod provider;
 mod request;
+mod stream;
 mod failure;
 mod wire;
 mod classify;
@@ -29,6 +31,7 @@ mod client;
 pub use request::{Finish, Request, Response, ResponseSchema};
 pub use retry::RetryPolicy;
 pub use scripted::Reply;
+pub use stream::{Delta, LmStream, ToolCallDelta};
 
 /// The most output tokens where nothing else is set. There is always a limit, so that a budget can bound a call.
 pub const DEFAULT_MAX_TOKENS: u64 = 4096;
@@ -147,7 +150,39 @@ impl Lm {
     ///
     /// A gate refused, or every attempt failed; see [`Error`].
     pub async fn generate(&self, request: Request) -> Result<Response, Error> {
-        client::generate(self, request).await
+        client::generate(self, request, None).await
+    }
+
+    /// Calls the model as [`generate`](Self::generate) does, and gives its answer as it comes.
+    ///
+    /// The stream ends with [`Delta::Done`], which has the whole answer with usage and cost, or with an error. What
+    /// fails before the first piece is tried again unseen; after it, the stream says [`Delta::Restarted`] first.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), glassbox::Error> {
+    /// use glassbox::{Delta, Lm, Message, Request};
+    /// let lm = Lm::scripted(["Hello, dear guest!"]);
+    /// let mut stream = lm.stream(Request::new([Message::user("Hello!")]));
+    /// let mut text = String::new();
+    /// while let Some(delta) = stream.next().await {
+    ///     match delta? {
+    ///         Delta::Text(more) => text.push_str(&more),
+    ///         Delta::Restarted => text.clear(),
+    ///         Delta::Done(response) => assert_eq!(response.text(), text),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// assert_eq!(text, "Hello, dear guest!");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn stream(&self, request: Request) -> LmStream {
+        let lm = self.clone();
+        LmStream::new(|deltas| {
+            Context::current()
+                .scope(async move { client::generate(&lm, request, Some(&deltas)).await })
+        })
     }
 
     /// Tells whether to ask this model for structured output.

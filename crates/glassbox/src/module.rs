@@ -67,24 +67,29 @@ pub trait Module: Send + Sync {
     ) -> impl Future<Output = Result<Self::Output, Error>> + Send {
         let input = input.into();
         async move {
-            let payload = Payload::shared(Arc::new(Rendered(Arc::clone(&input))));
-            let span = OpenSpan::begin_here(
-                Family::Module,
-                &self.span_name(),
-                self.detail(),
-                Some(payload),
-            );
+            let span = begin(self, &input);
             let result = span.context().scope(self.forward(input)).await;
-            match &result {
-                Ok(output) => span.end(Status::Ok, Some(output.record())),
-                Err(error) => {
-                    let partial = error.partial_output().map(Payload::from);
-                    span.end(Status::error(error.error_type(), error.to_string()), partial)
-                }
-            };
+            end(span, &result);
             result
         }
     }
+}
+
+/// Begins the span of a module's call.
+pub(crate) fn begin<M: Module + ?Sized>(module: &M, input: &Arc<M::Input>) -> OpenSpan {
+    let payload = Payload::shared(Arc::new(Rendered(Arc::clone(input))));
+    OpenSpan::begin_here(Family::Module, &module.span_name(), module.detail(), Some(payload))
+}
+
+/// Ends it with what came of the call.
+pub(crate) fn end<O: Record>(span: OpenSpan, result: &Result<O, Error>) {
+    match result {
+        Ok(output) => span.end(Status::Ok, Some(output.record())),
+        Err(error) => {
+            let partial = error.partial_output().map(Payload::from);
+            span.end(Status::error(error.error_type(), error.to_string()), partial)
+        }
+    };
 }
 
 /// A [`Module`] behind a pointer: for lists of modules of different types with the same input and output.

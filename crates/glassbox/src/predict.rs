@@ -8,6 +8,8 @@ use crate::lm::Lm;
 use crate::module::Module;
 use crate::prediction::Prediction;
 use crate::signature::{FieldSpec, Signature};
+use crate::stream::Chunks;
+use crate::streaming::Streaming;
 use glassbox_events::context::Context;
 use glassbox_trace::span::Detail;
 use serde_json::Value;
@@ -19,7 +21,7 @@ use std::sync::Arc;
 pub(crate) struct Predictor<S> {
     task: Arc<Task>,
     lm: Lm,
-    shots: Vec<Shot>,
+    shots: Arc<[Shot]>,
     asks_again: bool,
     pub(crate) span_name: Arc<str>,
     signature: PhantomData<fn() -> S>,
@@ -30,7 +32,7 @@ impl<S: Signature> Predictor<S> {
         Self {
             task: Arc::new(Task::new(S::NAME, S::INSTRUCTIONS, S::INPUTS, leading, S::OUTPUTS)),
             lm: lm.clone(),
-            shots: Vec::new(),
+            shots: Arc::default(),
             asks_again: true,
             span_name: format!("{module}({})", S::NAME).into(),
             signature: PhantomData,
@@ -56,11 +58,13 @@ impl<S: Signature> Predictor<S> {
     pub(crate) async fn ask<T>(
         &self,
         input: &S::Input,
+        chunks: Option<&Chunks>,
         read: impl Fn(&Value) -> Result<T, FieldError>,
     ) -> Result<Answered<T>, Error> {
         let scoped = Context::current().carried::<Lm>();
         let lm = scoped.as_deref().unwrap_or(&self.lm);
-        adapter::ask(&self.task, lm, &self.shots, &input.to_json(), self.asks_again, read).await
+        let input = input.to_json();
+        adapter::ask(&self.task, lm, &self.shots, &input, self.asks_again, chunks, read).await
     }
 }
 
@@ -69,7 +73,7 @@ impl<S> Clone for Predictor<S> {
         Self {
             task: Arc::clone(&self.task),
             lm: self.lm.clone(),
-            shots: self.shots.clone(),
+            shots: Arc::clone(&self.shots),
             asks_again: self.asks_again,
             span_name: Arc::clone(&self.span_name),
             signature: PhantomData,
@@ -135,14 +139,13 @@ impl<S: Signature> Predict<S> {
     pub fn ask_again(self, asks_again: bool) -> Self {
         Self(self.0.asking_again(asks_again))
     }
-}
 
-impl<S: Signature> Module for Predict<S> {
-    type Input = S::Input;
-    type Output = Prediction<S::Output>;
-
-    async fn forward(&self, input: Arc<S::Input>) -> Result<Self::Output, Error> {
-        let answered = self.0.ask(&input, S::Output::from_json).await?;
+    async fn answer(
+        &self,
+        input: &S::Input,
+        chunks: Option<&Chunks>,
+    ) -> Result<Prediction<S::Output>, Error> {
+        let answered = self.0.ask(input, chunks, S::Output::from_json).await?;
         let reasoning = answered.response.reasoning().cloned();
         Ok(Prediction::new(
             answered.output,
@@ -152,6 +155,15 @@ impl<S: Signature> Module for Predict<S> {
             answered.response.model,
         ))
     }
+}
+
+impl<S: Signature> Module for Predict<S> {
+    type Input = S::Input;
+    type Output = Prediction<S::Output>;
+
+    async fn forward(&self, input: Arc<S::Input>) -> Result<Self::Output, Error> {
+        self.answer(&input, None).await
+    }
 
     fn span_name(&self) -> Arc<str> {
         Arc::clone(&self.0.span_name)
@@ -159,6 +171,16 @@ impl<S: Signature> Module for Predict<S> {
 
     fn detail(&self) -> Detail {
         Detail::Span
+    }
+}
+
+impl<S: Signature> Streaming for Predict<S> {
+    async fn forward_stream(
+        &self,
+        input: Arc<S::Input>,
+        chunks: &Chunks,
+    ) -> Result<Self::Output, Error> {
+        self.answer(&input, Some(chunks)).await
     }
 }
 

@@ -51,6 +51,16 @@ impl Span {
         self.end.map(|end| end.since(self.start))
     }
 
+    /// Returns how many output tokens a second came of a streamed answer, from its first chunk to its end; `None` for
+    /// anything else, and where the tokens are unknown.
+    #[must_use]
+    pub fn tokens_per_second(&self) -> Option<f64> {
+        let Detail::Generation(generation) = &self.detail else { return None };
+        let seconds = self.end?.since(generation.first_chunk?).as_secs_f64();
+        let tokens = generation.usage.output_total()?;
+        (seconds > 0.0 && tokens > 0).then(|| tokens as f64 / seconds)
+    }
+
     /// Tells whether the span is the topmost one of its process: it has no parent, or one in another process.
     #[must_use]
     pub fn is_local_root(&self) -> bool {

@@ -254,6 +254,8 @@ pub mod langfuse {
         pub const RETRY_AFTER_WAIT: &str = "langfuse.observation.metadata.retry_after_wait_s";
         /// Whether our own cache answered.
         pub const CACHE_HIT: &str = "langfuse.observation.metadata.cache_hit";
+        /// Output tokens a second of a streamed answer, from its first chunk to its end.
+        pub const TOKENS_PER_SECOND: &str = "langfuse.observation.metadata.tokens_per_second";
         /// The usage is unknown: the zeros sent only keep Langfuse from counting and charging itself.
         pub const USAGE_UNKNOWN: &str = "langfuse.observation.metadata.usage_unknown";
         /// The cost is unknown: the zero sent only keeps Langfuse from charging.
@@ -297,6 +299,8 @@ pub mod glassbox {
     pub const LM_RETRY_AFTER: &str = "glassbox.lm.retry_after_s";
     /// Whether our own cache answered: then nothing was used or paid. Absent instead of `false`.
     pub const LM_CACHE_HIT: &str = "glassbox.lm.cache.hit";
+    /// Output tokens a second of a streamed answer, from its first chunk to its end, a double.
+    pub const LM_TOKENS_PER_SECOND: &str = "glassbox.lm.tokens_per_second";
     /// The service tier that was asked of a provider other than OpenAI.
     pub const LM_SERVICE_TIER: &str = "glassbox.lm.service_tier";
     /// The check's name.

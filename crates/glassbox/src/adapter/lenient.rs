@@ -1,7 +1,8 @@
 //! Finds the JSON object in what a model wrote: in fences, among prose, or not quite finished.
 
+use crate::stream::fields::convert;
 use jiter::{JsonValue, PartialMode};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 /// Reads the first JSON object of a text. The second value tells what had to be repaired, if anything.
 pub(super) fn object(text: &str) -> Result<(Map<String, Value>, Option<&'static str>), String> {
@@ -40,24 +41,6 @@ fn unfinished(text: &str) -> Option<Map<String, Value>> {
             Some(fields.iter().map(|(key, value)| (key.to_string(), convert(value))).collect())
         }
         _ => None,
-    }
-}
-
-/// The parser bounds the nesting, so the recursion is bounded too.
-fn convert(value: &JsonValue<'_>) -> Value {
-    match value {
-        JsonValue::Null => Value::Null,
-        JsonValue::Bool(value) => Value::Bool(*value),
-        JsonValue::Int(value) => Value::from(*value),
-        JsonValue::Float(value) => Number::from_f64(*value).map_or(Value::Null, Value::Number),
-        JsonValue::Str(text) => Value::String(text.to_string()),
-        JsonValue::Array(items) => items.iter().map(convert).collect(),
-        JsonValue::Object(fields) => {
-            fields.iter().map(|(key, value)| (key.to_string(), convert(value))).collect()
-        }
-        // Only with the feature for big integers, which another crate may turn on.
-        #[allow(unreachable_patterns, reason = "depends on a feature of the parser")]
-        _ => Value::Null,
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{Read, Shot, Task, lenient};
 use crate::definitions::Definitions;
 use crate::signature::FieldSpec;
+use crate::stream::fields::marked;
 use glassbox_trace::message::Message;
 use serde_json::{Map, Value};
 use std::fmt::Write;
@@ -58,13 +59,6 @@ fn sections(text: &str) -> Map<String, Value> {
     close(&mut name, &mut value);
     fields.remove(COMPLETED);
     fields
-}
-
-/// Splits a line that begins with a marker into the field's name and what follows.
-fn marked(line: &str) -> Option<(&str, &str)> {
-    let inner = line.trim_start().strip_prefix("[[")?.trim_start().strip_prefix("##")?;
-    let (name, rest) = inner.split_once("##")?;
-    Some((name.trim(), rest.trim_start().strip_prefix("]]")?))
 }
 
 fn marker(name: &str) -> String {

@@ -6,9 +6,11 @@ use crate::lm::record::{
     Ending, Tally, error, generation, record, record_failure, record_response, tell_failed_attempt,
 };
 use crate::lm::request::{Finish, Request, Response};
+use crate::lm::stream::{Deltas, within};
 use crate::lm::transport::{Answer, Progress};
 use crate::lm::wire::Wire;
 use crate::lm::{Backend, Inner, Lm};
+use crate::rollout;
 use glassbox_events::clock;
 use glassbox_events::context::Context;
 use glassbox_events::event::{EventData, LlmAttempt, LlmFirstChunk, LlmWait, WaitReason};
@@ -16,30 +18,40 @@ use glassbox_events::gate::{Action, Spent};
 use glassbox_events::open_span::{Family, OpenSpan};
 use glassbox_trace::cost::Cost;
 use glassbox_trace::message::Part;
-use glassbox_trace::span::{Detail, Generation, Status};
+use glassbox_trace::span::{Detail, Generation, Parameters, Status};
 use glassbox_trace::usage::Usage;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 /// A call under way. One that is dropped before its end was cancelled; its span still tells what had come.
 struct Ongoing {
     /// There until the call ends.
     span: Option<OpenSpan>,
     tally: Tally,
+    wire: Wire,
 }
 
-/// Calls a model, trying again where that may help. One `generation` span holds all attempts.
-pub(crate) async fn generate(lm: &Lm, request: Request) -> Result<Response, Error> {
+/// Calls a model, trying again where that may help. One `generation` span holds all attempts. Where there are `deltas`,
+/// the answer is streamed, and its pieces are handed out there.
+pub(crate) async fn generate(
+    lm: &Lm,
+    request: Request,
+    deltas: Option<&Deltas>,
+) -> Result<Response, Error> {
     let lm = &*lm.0;
-    let detail = Detail::Generation(Box::new(generation(lm, &request)));
+    let request = Request { rollout: request.rollout.or_else(rollout::current), ..request };
+    let mut generation = generation(lm, &request);
+    generation.parameters.stream |= deltas.is_some();
+    let parameters = generation.parameters.clone();
+    let detail = Detail::Generation(Box::new(generation));
     let span = OpenSpan::begin_here(Family::Llm, &lm.span_name, detail, None);
     let context = span.context().clone();
     let tally = Tally { cost: Cost::ZERO, ..Tally::default() };
-    let mut call = Ongoing { span: Some(span), tally };
+    let mut call = Ongoing { span: Some(span), tally, wire: lm.wire() };
 
-    let ended = attempts(lm, &request, &context, &mut call.tally).await;
+    let ended = attempts(lm, &request, &parameters, &context, &mut call.tally, deltas).await;
     match ended {
         Ok(answer) => {
             let response = response(lm, answer, &call.tally);
@@ -67,7 +79,10 @@ impl Ongoing {
 impl Drop for Ongoing {
     fn drop(&mut self) {
         let Some(span) = &mut self.span else { return };
-        self.tally.uncounted |= self.tally.in_flight;
+        if self.tally.in_flight {
+            self.tally.uncounted = true;
+            self.tally.usage += self.tally.progress.facts.usage_so_far(self.wire);
+        }
         let text = std::mem::take(&mut self.tally.progress.text);
         let partial = (!text.is_empty()).then(|| text.into());
         span.edit(|span| {
@@ -82,8 +97,10 @@ impl Drop for Ongoing {
 async fn attempts(
     lm: &Inner,
     request: &Request,
+    parameters: &Parameters,
     context: &Context,
     tally: &mut Tally,
+    deltas: Option<&Deltas>,
 ) -> Result<Answer, Ending> {
     let action = action(lm, request);
     loop {
@@ -97,7 +114,8 @@ async fn attempts(
             context.emit(EventData::LlmFirstChunk(LlmFirstChunk { after: now.since(started) }));
         };
         tally.in_flight = true;
-        let result = attempt(lm, request, context, &mut tally.progress, tell_first_chunk).await;
+        let send = Sending { request, parameters, context, deltas };
+        let result = attempt(lm, &send, &mut tally.progress, tell_first_chunk).await;
         tally.in_flight = false;
         let progress = std::mem::take(&mut tally.progress);
         let failure = match result {
@@ -146,6 +164,9 @@ async fn attempts(
             duration: pause,
             next_attempt: tally.attempts + 1,
         }));
+        if let Some(deltas) = deltas {
+            deltas.restart().await;
+        }
         wait(pause).await;
     }
 }
@@ -157,15 +178,32 @@ async fn wait(pause: Duration) {
     }
 }
 
+/// What an attempt sends, and where pieces of the answer go.
+struct Sending<'a> {
+    request: &'a Request,
+    parameters: &'a Parameters,
+    context: &'a Context,
+    deltas: Option<&'a Deltas>,
+}
+
 async fn attempt(
     lm: &Inner,
-    request: &Request,
-    context: &Context,
+    send: &Sending<'_>,
     progress: &mut Progress,
     first_chunk: impl Fn(),
 ) -> Result<Answer, Failure> {
+    if let Some(deltas) = send.deltas {
+        deltas.restart().await;
+    }
     match &lm.backend {
-        Backend::Script(script) => script.answer(request),
+        Backend::Script(script) => {
+            let answer = script.answer(send.request)?;
+            if let Some(deltas) = send.deltas {
+                first_chunk();
+                deltas.replay(&answer.message).await;
+            }
+            Ok(answer)
+        }
         Backend::Http(_) if Handle::try_current().is_err() => {
             let message =
                 "no Tokio runtime is running here: call models within one, as #[tokio::main] gives";
@@ -174,12 +212,13 @@ async fn attempt(
         Backend::Http(transport) => {
             let mut headers = Vec::new();
             if lm.propagates {
-                context.inject(|name, value| headers.push((name, value)));
+                send.context.inject(|name, value| headers.push((name, value)));
             }
-            let sent = transport.send(request, &lm.parameters, headers, progress, first_chunk);
-            match timeout(lm.timeout, sent).await {
-                Ok(result) => result,
-                Err(_) => {
+            let (request, parameters, deltas) = (send.request, send.parameters, send.deltas);
+            let sent = transport.send(request, parameters, headers, progress, first_chunk, deltas);
+            match within(lm.timeout, deltas, sent).await {
+                Some(result) => result,
+                None => {
                     let message = format!(
                         "no answer within {:?}; raise the timeout with `.timeout(..)`",
                         lm.timeout

@@ -15,6 +15,9 @@ pub struct Request {
     pub schema: Option<Arc<ResponseSchema>>,
     /// The tools that the model may call.
     pub tools: Arc<[ToolDefinition]>,
+    /// Which of several independent answers to the same request is wanted, so that a cache does not give the same one
+    /// each time. It is not sent. Where it is `None`, it is that of the candidate that is being made, if any.
+    pub rollout: Option<u32>,
 }
 
 /// A JSON schema for an answer.

@@ -5,6 +5,7 @@ use crate::lm::classify::{classify, no_stream};
 use crate::lm::failure::Failure;
 use crate::lm::provider::Provider;
 use crate::lm::request::Request;
+use crate::lm::stream::{Delta, Deltas, ToolCallsSoFar};
 use crate::lm::wire::{AnswerFacts, Wire};
 use futures::StreamExt;
 use genai::chat::{
@@ -76,7 +77,8 @@ impl Transport {
         Ok(Self { client, target, wire: Wire::of(provider.kind), base_url })
     }
 
-    /// Makes one attempt. `first_chunk` is called when the first chunk of a streamed answer has come.
+    /// Makes one attempt. `first_chunk` is called when the first chunk of a streamed answer has come, and its pieces go
+    /// to `deltas`.
     pub(crate) async fn send(
         &self,
         request: &Request,
@@ -84,11 +86,12 @@ impl Transport {
         headers: Vec<(&'static str, String)>,
         progress: &mut Progress,
         first_chunk: impl Fn(),
+        deltas: Option<&Deltas>,
     ) -> Result<Answer, Failure> {
         let chat = chat_request(request);
         let options = chat_options(request, parameters).with_extra_headers(headers);
         if parameters.stream {
-            self.send_streaming(chat, options, progress, first_chunk).await
+            self.send_streaming(chat, options, progress, first_chunk, deltas).await
         } else {
             self.send_plain(chat, &options, progress).await
         }
@@ -114,6 +117,7 @@ impl Transport {
         options: ChatOptions,
         progress: &mut Progress,
         first_chunk: impl Fn(),
+        deltas: Option<&Deltas>,
     ) -> Result<Answer, Failure> {
         let frames = Arc::new(Mutex::new(AnswerFacts::default()));
         let (heard, wire) = (Arc::clone(&frames), self.wire);
@@ -127,15 +131,18 @@ impl Transport {
         let started = self.client.exec_chat_stream(self.target.clone(), chat, Some(&options)).await;
         let mut stream = started.map_err(|error| failed(&error))?.stream;
         let mut end = None;
+        let mut calls = ToolCallsSoFar::default();
         while let Some(event) = stream.next().await {
-            let text = match event.map_err(|error| failed(&error))? {
-                ChatStreamEvent::Chunk(chunk) => chunk.content,
+            let delta = match event.map_err(|error| failed(&error))? {
+                ChatStreamEvent::Chunk(chunk) => Delta::Text(chunk.content),
+                ChatStreamEvent::ReasoningChunk(chunk) => Delta::Reasoning(chunk.content),
+                ChatStreamEvent::ToolCallChunk(chunk) => {
+                    let call = chunk.tool_call;
+                    calls.news(&call.call_id, &call.fn_name, &call.fn_arguments)
+                }
                 ChatStreamEvent::End(stream_end) => {
                     end = Some(stream_end);
                     continue;
-                }
-                ChatStreamEvent::ReasoningChunk(_) | ChatStreamEvent::ToolCallChunk(_) => {
-                    String::new()
                 }
                 _ => continue,
             };
@@ -143,8 +150,13 @@ impl Transport {
                 first_chunk();
             }
             progress.chunks += 1;
-            progress.text.push_str(&text);
+            if let Delta::Text(text) = &delta {
+                progress.text.push_str(text);
+            }
             progress.facts = frames.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if let Some(deltas) = deltas {
+                deltas.tell(delta).await;
+            }
         }
 
         progress.facts = frames.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -72,6 +72,18 @@ impl AnswerFacts {
         }
     }
 
+    /// Returns what an answer that broke off had used, as far as the provider told. The output stays unknown where it is
+    /// counted at the end only: Anthropic begins with one token.
+    pub(crate) fn usage_so_far(&self, wire: Wire) -> Usage {
+        let usage = self.usage(wire);
+        match wire {
+            Wire::Anthropic if self.finish_reason.is_none() => {
+                Usage { output: None, reasoning: None, ..usage }
+            }
+            _ => usage,
+        }
+    }
+
     fn read_openai(&mut self, body: &Value) {
         take(&mut self.id, &body["id"]);
         take(&mut self.model, &body["model"]);

@@ -15,4 +15,5 @@ mod modules;
 mod propagation;
 mod signature;
 mod tool;
+mod streams;
 mod wires;

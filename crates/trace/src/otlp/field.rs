@@ -98,6 +98,8 @@ pub(super) const BACKOFF_WAIT: Field =
 pub(super) const RETRY_AFTER_WAIT: Field =
     Field::new(glassbox::LM_RETRY_AFTER_WAIT, metadata::RETRY_AFTER_WAIT);
 pub(super) const CACHE_HIT: Field = Field::new(glassbox::LM_CACHE_HIT, metadata::CACHE_HIT);
+pub(super) const TOKENS_PER_SECOND: Field =
+    Field::new(glassbox::LM_TOKENS_PER_SECOND, metadata::TOKENS_PER_SECOND);
 pub(super) const FIRST_CHUNK: Field = Field::only(langfuse::OBSERVATION_COMPLETION_START_TIME);
 pub(super) const TIME_TO_FIRST_CHUNK: Field = Field::only(gen_ai::RESPONSE_TIME_TO_FIRST_CHUNK);
 pub(super) const MESSAGES: Field = Field::new(gen_ai::INPUT_MESSAGES, langfuse::OBSERVATION_INPUT);

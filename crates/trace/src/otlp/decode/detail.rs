@@ -10,7 +10,7 @@ use crate::otlp::field::{
     PROVIDER, REASONING_EFFORT, REQUEST_MODEL, RESEND_COUNT, RESPONSE_ID, RESPONSE_MODEL,
     RETRY_AFTER, RETRY_AFTER_WAIT, SCORE, SEED, SERVER_ADDRESS, SERVER_PORT, SERVICE_TIER, SHAPES,
     SIGNATURE, SOURCE, STOP_SEQUENCES, STREAM, Shape, TEMPERATURE, TIME_TO_FIRST_CHUNK,
-    TOOL_CALL_ID, TOOL_DESCRIPTION, TOOL_NAME, TOOLS, TOP_K, TOP_P,
+    TOKENS_PER_SECOND, TOOL_CALL_ID, TOOL_DESCRIPTION, TOOL_NAME, TOOLS, TOP_K, TOP_P,
 };
 use crate::otlp::{Profile, chat, parts};
 use crate::span::{
@@ -189,6 +189,8 @@ fn prompt(attributes: &mut Attributes) -> Option<PromptLink> {
 }
 
 fn first_chunk(attributes: &mut Attributes, start: Timestamp) -> Option<Timestamp> {
+    // The rate follows from the rest, so it is not kept apart.
+    let _ = attributes.number(&TOKENS_PER_SECOND);
     let told = attributes.take(&FIRST_CHUNK, |value| timestamp(text(value)?));
     told.or_else(|| attributes.seconds(&TIME_TO_FIRST_CHUNK).map(|wait| start.after(wait)))
 }

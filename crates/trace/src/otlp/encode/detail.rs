@@ -4,7 +4,7 @@ use crate::otlp::field::{
     AGENT_NAME, ATTEMPTS, BACKOFF_WAIT, CACHE_HIT, DIMENSIONS, EVALUATION, FINISH_REASONS,
     GUARDRAIL, HTTP_STATUS, LABEL, LIMITER_WAIT, OUTPUT_TYPE, PASSED, PROVIDER, RESPONSE_ID,
     RETRY_AFTER, RETRY_AFTER_WAIT, SCORE, SERVER_ADDRESS, SERVER_PORT, SIGNATURE, SOURCE,
-    TOOL_CALL_ID, TOOL_DESCRIPTION, TOOL_NAME, TOP_K,
+    TOKENS_PER_SECOND, TOOL_CALL_ID, TOOL_DESCRIPTION, TOOL_NAME, TOP_K,
 };
 use crate::otlp::writer::Writer;
 use crate::span::{Detail, Generation, OutputType, Span};
@@ -13,7 +13,10 @@ use crate::span::{Detail, Generation, OutputType, Span};
 pub(super) fn write(span: &Span, out: &mut Writer<'_>) {
     match &span.detail {
         Detail::Span | Detail::Event => {}
-        Detail::Generation(generation) => write_generation(generation, out),
+        Detail::Generation(generation) => {
+            write_generation(generation, out);
+            out.number(&TOKENS_PER_SECOND, span.tokens_per_second());
+        }
         Detail::Attempt(attempt) => {
             out.optional_count(&HTTP_STATUS, attempt.http_status);
             if let Some(wait) = attempt.retry_after {
