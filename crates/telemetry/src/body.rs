@@ -104,6 +104,10 @@ impl Filter for Outgoing<'_> {
         self.masking.redact_value(key, text)
     }
 
+    fn may_change(&self, key: Option<&str>, text: &str) -> bool {
+        self.masking.may_change(key, text)
+    }
+
     fn media(&self, media: &Media<'_>) -> Option<String> {
         let upload = Upload::of(media)?;
         let reference = upload.reference();

@@ -172,7 +172,8 @@ pub fn encode<S: Borrow<Span>>(spans: &[S], resource: &Resource, encoding: &Enco
 }
 
 /// Encodes spans as [`encode`] does. Every string of the spans and of the resource passes the filter exactly once: names,
-/// keys, values, messages, what JSON holds, what JSON within JSON holds. What comes out is cut to the limit.
+/// keys, values, messages, what JSON holds, what JSON within JSON holds; but for what [it says](Filter::may_change) that it
+/// could not change. What comes out is cut to the limit.
 #[must_use]
 pub fn encode_filtered<S: Borrow<Span>>(
     spans: &[S],

@@ -68,7 +68,7 @@ fn is_secret(strength: Strength, value: &str) -> bool {
 }
 
 /// Returns the text before a sign, without the spaces and quotation marks right before it, as in `env["KEY"] = ..`.
-fn before(text: &str, sign: usize) -> &[u8] {
+pub(super) fn before(text: &str, sign: usize) -> &[u8] {
     let before = text[..sign].trim_end_matches([' ', '\t', ':']);
     let in_brackets = before.strip_suffix(']').filter(|inner| inner.ends_with(['"', '\'']));
     in_brackets.unwrap_or(before).trim_end_matches(['"', '\'', '`', '\\']).as_bytes()

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod full;
+mod glance;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
