@@ -294,7 +294,7 @@ fn warnings_say_what_counts_instead() {
     );
     check(
         &[ENDPOINT, ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd")],
-        &[r#"OTEL_EXPORTER_OTLP_COMPRESSION is "zstd"; it counts as gzip; write gzip or none"#],
+        &[r#"OTEL_EXPORTER_OTLP_COMPRESSION is "zstd"; it counts as not set; write gzip or none"#],
     );
     check(
         &[ENDPOINT, ("OTEL_TRACES_SAMPLER", "xray")],
