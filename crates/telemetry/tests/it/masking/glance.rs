@@ -100,7 +100,7 @@ fn written(json: &Value, style: u8) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     #[test]
     fn a_quick_look_at_json_overlooks_nothing(json in json(), style in 0..8_u8, key in "note|password|session_token") {
