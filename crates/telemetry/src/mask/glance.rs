@@ -87,11 +87,7 @@ fn may_hold_named(text: &str) -> bool {
     memchr2_iter(b'=', b':', text.as_bytes()).any(|sign| {
         let name = before(text, sign);
         // A line may end between a name and its colon, also in JSON within JSON.
-        let is_line_end = match name {
-            [.., b'\n' | b'\r'] => true,
-            [.., b'\\', b'n' | b'r' | b't'] => true,
-            _ => false,
-        };
+        let is_line_end = matches!(name, [.., b'\n' | b'\r'] | [.., b'\\', b'n' | b'r' | b't']);
         match strength(name) {
             _ if is_line_end => true,
             None => false,

@@ -28,7 +28,7 @@ pub(super) enum Any<'t> {
     Bool(bool),
     Int(i64),
     Double(f64),
-    Array(Vec<Any<'t>>),
+    Array(Vec<Self>),
 }
 
 /// The attributes of a span as they are encoded, and where their keys are.
