@@ -5,6 +5,8 @@ use crate::event::{Event, EventData, EventName, SpanContext};
 use crate::pattern::{Pattern, PatternError};
 use crate::run::Stop;
 use arc_swap::ArcSwap;
+use glassbox_trace::id::TraceId;
+use glassbox_trace::span::RemoteParent;
 use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,6 +27,14 @@ pub trait Subscriber: Send + Sync {
     ///
     /// The reason to stop the run.
     fn on_event(&self, event: &Event) -> Result<(), Stop>;
+
+    /// Tells whether it keeps the spans of a trace, which may go on from a span of another process; `None` if it is none
+    /// of those that keep spans. Other services are [told](crate::context::Context::inject), so that they need not keep
+    /// theirs.
+    fn keeps(&self, trace_id: TraceId, parent: Option<&RemoteParent>) -> Option<bool> {
+        let _ = (trace_id, parent);
+        None
+    }
 }
 
 /// What a closure that subscribes may return: nothing, or a reason to stop.
@@ -184,6 +194,17 @@ impl Bus {
             }
         }
         DEPTH.set(depth);
+    }
+
+    /// Tells whether any subscriber keeps the spans of a trace; `None` if none of them keeps spans.
+    pub(crate) fn keeps(&self, trace_id: TraceId, parent: Option<&RemoteParent>) -> Option<bool> {
+        let entries = self.0.entries.load();
+        let keeps = |entry: &Entry| entry.subscriber.keeps(trace_id, parent);
+        // One that panics has not decided; it will be told of when it hears of an event.
+        let answers = entries.all.iter().filter_map(|(_, entry)| {
+            catch_unwind(AssertUnwindSafe(|| keeps(entry))).unwrap_or(None)
+        });
+        answers.reduce(|one, other| one || other)
     }
 
     /// Stops the run of a span, and tells so if it was not stopped before.

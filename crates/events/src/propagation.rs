@@ -123,8 +123,8 @@ impl Context {
     /// needs, so that its spans come below the innermost one here. Outside of every span and of every trace there is
     /// nothing to hand on.
     ///
-    /// The flag `sampled` is that of the caller where there is one. A trace that begins here says that it may have
-    /// been recorded, since each destination samples by itself.
+    /// The flag `sampled` says whether any destination keeps the trace, so that services which follow it need not
+    /// record what nobody will see. Where nothing is exported it is that of the caller, or set without one.
     ///
     /// ```
     /// use glassbox_events::context::Context;
@@ -141,7 +141,9 @@ impl Context {
         };
         // What a trace of our own carries is not another trace's business.
         let remote = remote.filter(|remote| remote.trace_id == trace_id);
-        let flags = remote.map_or(SAMPLED, |remote| u8::from(remote.sampled));
+        let decided = self.bus().keeps(trace_id, remote);
+        let is_sampled = decided.unwrap_or_else(|| remote.is_none_or(|remote| remote.sampled));
+        let flags = if is_sampled { SAMPLED } else { 0 };
         set(TRACEPARENT, format!("00-{trace_id}-{span_id}-{flags:02x}"));
         if let Some(state) = remote.and_then(|remote| remote.trace_state.as_ref()) {
             set(TRACESTATE, state.as_ref().to_owned());

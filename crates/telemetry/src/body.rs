@@ -65,8 +65,8 @@ impl Body {
             return Err(Unfit::TooLarge);
         }
         let size = raw.len();
-        let bytes = if target.gzip { gzip(&raw) } else { raw };
-        Ok(Self { bytes: bytes.into(), raw: size, media })
+        let bytes = if target.gzip { gzip(&raw).into() } else { raw };
+        Ok(Self { bytes, raw: size, media })
     }
 }
 
@@ -75,7 +75,7 @@ fn encode(
     style: &BodyStyle,
     target: &HttpTarget,
     outgoing: &Outgoing<'_>,
-) -> Vec<u8> {
+) -> Bytes {
     let encoding = Encoding { content: style.content, ..Encoding::new(target.profile) };
     let request = if style.masking.is_none() && outgoing.media.is_none() {
         otlp::encode(spans, &style.resource, &encoding)
@@ -83,8 +83,8 @@ fn encode(
         otlp::encode_filtered(spans, &style.resource, &encoding, outgoing)
     };
     match target.protocol {
-        Protocol::HttpProtobuf => request.to_protobuf(),
-        Protocol::HttpJson => request.to_json(),
+        Protocol::HttpProtobuf => request.into_protobuf(),
+        Protocol::HttpJson => request.to_json().into(),
     }
 }
 
@@ -102,6 +102,10 @@ impl Filter for Outgoing<'_> {
 
     fn entry<'t>(&self, key: &str, text: &'t str) -> Cow<'t, str> {
         self.masking.redact_value(key, text)
+    }
+
+    fn may_change(&self, key: Option<&str>, text: &str) -> bool {
+        self.masking.may_change(key, text)
     }
 
     fn media(&self, media: &Media<'_>) -> Option<String> {

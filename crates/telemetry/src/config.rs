@@ -26,7 +26,7 @@
 //! | `OTEL_EXPORTER_OTLP_ENDPOINT` | the same, an address to which `/v1/traces` is added | |
 //! | `OTEL_EXPORTER_OTLP_HEADERS` * | its headers: `name=value,name=value`, percent-encoded | |
 //! | `OTEL_EXPORTER_OTLP_TIMEOUT` * | milliseconds that a request may take | 10000 |
-//! | `OTEL_EXPORTER_OTLP_COMPRESSION` * | `gzip` or `none` | `gzip` |
+//! | `OTEL_EXPORTER_OTLP_COMPRESSION` * | `gzip` or `none` | `gzip`, but `none` to this machine |
 //! | `OTEL_EXPORTER_OTLP_PROTOCOL` * | `http/protobuf` or `http/json` | `http/protobuf` |
 //! | `OTEL_EXPORTER_OTLP_CERTIFICATE` * | a PEM file of authorities to trust besides the system's | `GLASSBOX_CA_FILE` |
 //! | `GLASSBOX_CA_FILE` | the same, for every destination | |
@@ -315,7 +315,7 @@ fn compression(env: &mut Environment<'_>) -> Compression {
         Some((_, value)) if value == "gzip" => Compression::Gzip,
         Some((_, value)) if value == "none" => Compression::None,
         Some((variable, value)) => {
-            env.warn(variable, &value, "it counts as gzip; write gzip or none");
+            env.warn(variable, &value, "it counts as not set; write gzip or none");
             Compression::default()
         }
     }

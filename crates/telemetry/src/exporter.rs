@@ -268,7 +268,7 @@ impl Exporter {
                 job => job,
             };
             let Some(job) = job else { return false };
-            self.retain(job, None);
+            self.retain(job);
         }
         true
     }
@@ -300,7 +300,7 @@ impl Exporter {
                     self.outstanding.remove(&job.number);
                     self.lose(job.spans(), DropReason::Undeliverable, &error);
                 } else {
-                    self.retain(job, None);
+                    self.retain(job);
                 }
             }
             Ending::Unauthorized(error) => {
@@ -313,10 +313,11 @@ impl Exporter {
                 if is_new {
                     self.tell_refusal(&error);
                 }
-                self.retain(job, Some(&error));
+                // How long it is refused says nothing of how long it has been tried in vain.
+                self.retain(Job { tried: None, ..job });
                 self.refusal = Some(error);
             }
-            Ending::Stopped => self.retain(job, None),
+            Ending::Stopped => self.retain(job),
         }
         if let Some(error) = self.refusal.take_if(|_| !self.link.is_open()) {
             self.refuse_ordered(&error);
@@ -324,9 +325,8 @@ impl Exporter {
         }
     }
 
-    /// Keeps what is left of a batch: on disk if possible, else in memory. A batch that was refused is not kept in
-    /// memory, where it would be in the way of whoever waits for a flush.
-    fn retain(&mut self, mut job: Job, refused: Option<&str>) {
+    /// Keeps what is left of a batch: on disk if possible, else in memory. No more are in memory than may be in flight.
+    fn retain(&mut self, mut job: Job) {
         if let Some(disk) = &mut self.disk {
             let ticket = job.ticket.take();
             match ticket {
@@ -349,9 +349,6 @@ impl Exporter {
             let media = job.media.len() as u64;
             self.delivery.lose_media(media, "the spans that refer to it wait on disk");
             self.outstanding.remove(&job.number);
-        } else if let Some(error) = refused {
-            self.outstanding.remove(&job.number);
-            self.lose(job.spans(), DropReason::Unauthorized, error);
         } else {
             self.outstanding.insert(job.number);
             let at = self.held.partition_point(|held| held.number < job.number);
@@ -364,7 +361,7 @@ impl Exporter {
     }
 
     /// Gives up the spans that somebody waits for, when the destination has just refused the credentials and there is no
-    /// disk for them. Those that nobody waits for stay in the queue.
+    /// disk for them. Those that nobody waits for stay, in the queue or held, until the credentials are accepted.
     fn refuse_ordered(&mut self, error: &str) {
         while !self.disk.as_ref().is_some_and(Disk::is_usable) {
             match self.queue.next(Ready::Ordered) {

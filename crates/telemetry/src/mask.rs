@@ -12,6 +12,7 @@ mod rewrite;
 mod token;
 mod name;
 mod pair;
+mod glance;
 mod secrets;
 mod email;
 mod card;
@@ -56,6 +57,13 @@ pub trait Redactor: Send + Sync {
     fn redact_value<'t>(&self, key: &str, value: &'t str) -> Cow<'t, str> {
         let _ = key;
         self.redact(value)
+    }
+
+    /// Tells whether it could change a text that stands under a key, if there is one. The text may be JSON: then it speaks
+    /// for every string in it. Where none of the redactors could, JSON need not be read. In doubt it says `true`.
+    fn may_redact(&self, key: Option<&str>, text: &str) -> bool {
+        let _ = (key, text);
+        true
     }
 }
 
@@ -191,6 +199,12 @@ impl Filter for Masking {
 
     fn entry<'t>(&self, key: &str, text: &'t str) -> Cow<'t, str> {
         self.redact_value(key, text)
+    }
+
+    fn may_change(&self, key: Option<&str>, text: &str) -> bool {
+        let any = || self.redactors.iter().any(|redactor| redactor.may_redact(key, text));
+        // One that panics here is asked for the text, and hides it if it panics again.
+        catch_unwind(AssertUnwindSafe(any)).unwrap_or(true)
     }
 }
 

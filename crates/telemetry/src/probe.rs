@@ -297,11 +297,11 @@ fn encoded(span: &Span, resource: &Resource, target: &HttpTarget) -> Bytes {
     let request =
         otlp::encode(std::slice::from_ref(span), resource, &Encoding::new(target.profile));
     let raw = match target.protocol {
-        Protocol::HttpProtobuf => request.to_protobuf(),
-        Protocol::HttpJson => request.to_json(),
+        Protocol::HttpProtobuf => request.into_protobuf(),
+        Protocol::HttpJson => request.to_json().into(),
     };
     if !target.gzip {
-        return raw.into();
+        return raw;
     }
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     // Writing into memory cannot fail.

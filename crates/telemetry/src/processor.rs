@@ -4,7 +4,8 @@ use crate::health::{Health, HotPath};
 use crate::queue::Queue;
 use crate::tally::Tally;
 use crate::weight::weigh;
-use glassbox_trace::span::Span;
+use glassbox_trace::id::TraceId;
+use glassbox_trace::span::{RemoteParent, Span};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -42,6 +43,12 @@ impl AsyncSpanProcessor {
                 queue.push(span, weight);
             }
         });
+    }
+
+    /// Tells whether any destination has a trace in its sample, which may go on from another process.
+    #[must_use]
+    pub fn keeps(&self, trace_id: TraceId, parent: Option<&RemoteParent>) -> bool {
+        self.queues.iter().any(|queue| queue.keeps(trace_id, parent))
     }
 
     /// Returns how the export is doing.

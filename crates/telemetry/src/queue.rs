@@ -10,7 +10,8 @@ use crate::ledger::{Ledger, Origin, Told};
 use crate::limits::Limits;
 use crate::sampling::{Held, Offer, Sampling};
 use crossbeam_queue::SegQueue;
-use glassbox_trace::span::Span;
+use glassbox_trace::id::TraceId;
+use glassbox_trace::span::{RemoteParent, Span};
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -124,6 +125,11 @@ impl Queue {
 
     pub(crate) const fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Tells whether a trace is in the sample.
+    pub(crate) fn keeps(&self, trace_id: TraceId, parent: Option<&RemoteParent>) -> bool {
+        self.sampling.keeps_trace(trace_id, parent)
     }
 
     /// Queues a span of a weight. Never waits.

@@ -5,6 +5,8 @@ use glassbox_events::bus::{Bus, Subscriber, Subscription};
 use glassbox_events::event::Event;
 use glassbox_events::pattern::PatternError;
 use glassbox_events::run::Stop;
+use glassbox_trace::id::TraceId;
+use glassbox_trace::span::RemoteParent;
 use std::sync::Arc;
 
 /// Turns events into spans that began and ended.
@@ -43,5 +45,9 @@ impl Subscriber for Recorder {
             None => (),
         }
         Ok(())
+    }
+
+    fn keeps(&self, trace_id: TraceId, parent: Option<&RemoteParent>) -> Option<bool> {
+        Some(self.processor.keeps(trace_id, parent))
     }
 }

@@ -1,7 +1,8 @@
 //! Sampling by trace id and by what the caller has decided: every span of a trace, in every process, comes to the same
 //! decision. The spans of other traces may be held until it is known whether one of them failed.
 
-use glassbox_trace::span::Span;
+use glassbox_trace::id::TraceId;
+use glassbox_trace::span::{RemoteParent, Span};
 
 mod held;
 
@@ -43,12 +44,17 @@ impl Sampling {
 
     /// Tells whether a span is in the sample.
     pub(crate) fn keeps(&self, span: &Span) -> bool {
+        self.keeps_trace(span.trace_id, span.trace.remote_parent.as_deref())
+    }
+
+    /// Tells whether a trace is in the sample, which may go on from another process.
+    pub(crate) fn keeps_trace(&self, trace_id: TraceId, parent: Option<&RemoteParent>) -> bool {
         if self.follows_parent
-            && let Some(parent) = &span.trace.remote_parent
+            && let Some(parent) = parent
         {
             return parent.sampled;
         }
-        let id = u128::from_be_bytes(span.trace_id.to_bytes());
+        let id = u128::from_be_bytes(trace_id.to_bytes());
         id & u128::from(u64::MAX) < self.bound
     }
 

@@ -36,6 +36,7 @@
 //! ```
 
 use crate::span::Span;
+use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
 use std::borrow::Borrow;
@@ -47,6 +48,7 @@ mod content;
 mod field;
 mod filter;
 mod media;
+mod wire;
 mod writer;
 mod parts;
 mod chat;
@@ -133,21 +135,29 @@ impl Resource {
 }
 
 /// An OTLP export request, ready for the wire.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Request(ExportTraceServiceRequest);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request(Bytes);
 
 impl Request {
     /// Returns the request as `application/x-protobuf`.
     #[must_use]
     pub fn to_protobuf(&self) -> Vec<u8> {
-        self.0.encode_to_vec()
+        self.0.to_vec()
+    }
+
+    /// Returns the request as `application/x-protobuf`, which it has been encoded to already, without a copy.
+    #[must_use]
+    pub fn into_protobuf(self) -> Bytes {
+        self.0
     }
 
     /// Returns the request as `application/json`, with ids in hex.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        // Serializing to memory fails only for maps with keys that are not strings, and OTLP has none.
-        serde_json::to_vec(&self.0).unwrap_or_default()
+        // What was encoded can be decoded. Serializing to memory fails only for maps with keys that are not strings, and OTLP
+        // has none.
+        let request = ExportTraceServiceRequest::decode(self.0.clone()).unwrap_or_default();
+        serde_json::to_vec(&request).unwrap_or_default()
     }
 }
 
@@ -162,7 +172,7 @@ pub fn attribute(span: &Span, key: &str) -> Option<serde_json::Value> {
 /// stays JSON.
 #[must_use]
 pub fn cut_text(text: String, limit: usize) -> String {
-    cap::text(text, limit)
+    cap::text(text, limit).into_owned()
 }
 
 /// Encodes spans, owned or shared, as one request.
@@ -172,7 +182,8 @@ pub fn encode<S: Borrow<Span>>(spans: &[S], resource: &Resource, encoding: &Enco
 }
 
 /// Encodes spans as [`encode`] does. Every string of the spans and of the resource passes the filter exactly once: names,
-/// keys, values, messages, what JSON holds, what JSON within JSON holds. What comes out is cut to the limit.
+/// keys, values, messages, what JSON holds, what JSON within JSON holds; but for what [it says](Filter::may_change) that it
+/// could not change. What comes out is cut to the limit.
 #[must_use]
 pub fn encode_filtered<S: Borrow<Span>>(
     spans: &[S],

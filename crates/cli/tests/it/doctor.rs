@@ -12,6 +12,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use prost::Message;
 use serde_json::Value;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Answers every request alike until the process ends.
@@ -312,4 +313,31 @@ fn every_variable_that_it_knows_is_documented() {
         let name = variable.name.to_ascii_uppercase();
         assert!(page.contains(&format!("`{name}`")), "{name} is not in docs/environment.md");
     }
+}
+
+#[test]
+fn the_folder_for_what_waits_is_looked_at() {
+    let url = format!("http://{}", answering(StatusCode::OK));
+    let report = |folder: &Path| {
+        let mut doctor = glassbox(&["doctor", "--json", "--wait", "0.6"]);
+        doctor.env("OTEL_EXPORTER_OTLP_ENDPOINT", &url).env("GLASSBOX_SPOOL_DIR", folder);
+        json(&mut doctor)["spool"].clone()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    // It is made when it is needed, and not to look at it.
+    let missing = folder.path().join("spool");
+    let told = report(&missing);
+    assert_eq!((&told["files"], &told["problem"]), (&0.into(), &Value::Null), "{told}");
+    assert!(!missing.exists());
+
+    std::fs::create_dir(&missing).unwrap();
+    std::fs::write(missing.join("waits"), [0; 1500]).unwrap();
+    let told = report(&missing);
+    assert_eq!((&told["files"], &told["bytes"]), (&1.into(), &1500.into()), "{told}");
+    assert_eq!(told["problem"], Value::Null);
+    assert_eq!(std::fs::read_dir(&missing).unwrap().count(), 1, "the doctor leaves nothing");
+
+    // A file is no folder, for root neither.
+    let told = report(&missing.join("waits"));
+    assert!(told["problem"].as_str().unwrap().contains("Not a directory"), "{told}");
 }

@@ -2,6 +2,7 @@
 
 use crate::destination::target::{HttpTarget, parse_url, sensitive};
 use crate::error::{ConfigError, Kind};
+use crate::loopback::is_loopback;
 use glassbox_trace::otlp::Profile;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -20,7 +21,8 @@ pub struct OtlpConfig {
 }
 
 impl OtlpConfig {
-    /// Makes a configuration without further headers: protobuf and gzip, which every receiver understands.
+    /// Makes a configuration without further headers: protobuf, and gzip unless the endpoint is on this
+    /// machine. Every receiver understands both.
     #[must_use]
     pub fn new(endpoint: impl Into<String>) -> Self {
         Self {
@@ -45,10 +47,12 @@ pub enum Protocol {
 /// The compression of a request's body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compression {
+    /// `gzip`, but none to an address of this machine: there, sending costs less than compressing.
+    #[default]
+    Auto,
     /// None.
     None,
     /// `gzip`
-    #[default]
     Gzip,
 }
 
@@ -68,7 +72,11 @@ pub(super) fn target(config: OtlpConfig) -> Result<HttpTarget, ConfigError> {
         headers.append(name, sensitive(value));
     }
     let check = "check OTEL_EXPORTER_OTLP_HEADERS";
-    let gzip = config.compression == Compression::Gzip;
+    let gzip = match config.compression {
+        Compression::Auto => !url.host_str().is_some_and(is_loopback),
+        Compression::None => false,
+        Compression::Gzip => true,
+    };
     Ok(HttpTarget {
         url,
         headers,
@@ -84,6 +92,21 @@ pub(super) fn target(config: OtlpConfig) -> Result<HttpTarget, ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stays_on_this_machine_is_not_compressed() {
+        let check = |endpoint: &str, expected| {
+            assert_eq!(target(OtlpConfig::new(endpoint)).unwrap().gzip, expected, "{endpoint}");
+        };
+        check("http://localhost:4318/v1/traces", false);
+        check("http://[::1]:4318/v1/traces", false);
+        check("https://otlp.example.com/v1/traces", true);
+        let forced = OtlpConfig {
+            compression: Compression::Gzip,
+            ..OtlpConfig::new("http://localhost:4318/v1/traces")
+        };
+        assert!(target(forced).unwrap().gzip);
+    }
 
     #[test]
     fn headers_are_checked_and_not_shown() {

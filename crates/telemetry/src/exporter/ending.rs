@@ -31,14 +31,14 @@ impl Exporter {
             self.settle(done.ok());
         }
         for job in std::mem::take(&mut self.held) {
-            self.retain(job, None);
+            self.retain(job);
         }
         let by = self.queue.stop_by();
         while self.disk.as_ref().is_some_and(Disk::is_usable)
             && by.is_none_or(|by| Instant::now() < by)
         {
             let Some(job) = self.job_from_queue(Ready::All, true) else { break };
-            self.retain(job, None);
+            self.retain(job);
         }
         self.queue.close();
         for order in std::mem::take(&mut self.orders) {

@@ -5,6 +5,9 @@ use super::rewrite::{Found, rewrite};
 use std::borrow::Cow;
 use std::ops::Range;
 
+/// Cards have no shorter numbers.
+const FEWEST_DIGITS: usize = 13;
+
 /// Hides card numbers, also written in groups.
 pub(super) struct CardNumbers;
 
@@ -20,6 +23,19 @@ impl Redactor for CardNumbers {
                 searched = groups.last().map_or(text.len(), |group| group.end);
             }
             None
+        })
+    }
+
+    fn may_redact(&self, _key: Option<&str>, text: &str) -> bool {
+        let mut digits = 0;
+        let mut is_separated = true;
+        text.bytes().any(|byte| {
+            match byte {
+                b'0'..=b'9' => (digits, is_separated) = (digits + 1, false),
+                b' ' | b'-' if !is_separated => is_separated = true,
+                _ => digits = 0,
+            }
+            digits >= FEWEST_DIGITS
         })
     }
 }
@@ -64,7 +80,7 @@ fn is_card(text: &[u8]) -> bool {
 
 /// Tells whether beginning and length are those of a brand.
 fn is_of_a_brand(digits: &[u8]) -> bool {
-    if !(13..=19).contains(&digits.len()) {
+    if !(FEWEST_DIGITS..=19).contains(&digits.len()) {
         return false;
     }
     let begin = digits[..4].iter().fold(0_u32, |number, digit| number * 10 + u32::from(*digit));

@@ -15,11 +15,9 @@ const LONGEST: usize = 14;
 /// Says of a name, such as `ACME_API_KEY` or `clientSecret2`, whether its value is a secret. Only its end is looked at:
 /// there may be any text before it.
 pub(super) fn strength(name: &[u8]) -> Option<Strength> {
-    let is_between = |byte: &u8| matches!(byte, b'_' | b'-' | b'.' | b' ');
     let after = |byte: &u8| byte.is_ascii_digit() || is_between(byte);
     let last = name.iter().rposition(|byte| !after(byte))?;
-    // The names below end with one of these; a plural with one more.
-    if !matches!(name[last].to_ascii_lowercase(), b'd' | b'e' | b'l' | b'n' | b's' | b't' | b'y') {
+    if !ends_like_a_secret(&name[..=last]) {
         return None;
     }
     let mut end = [0; LONGEST];
@@ -35,6 +33,37 @@ pub(super) fn strength(name: &[u8]) -> Option<Strength> {
     }
     let end = &end[begin..];
     strength_of_end(end.strip_suffix(b"s").unwrap_or(end))
+}
+
+/// Tells, by two letters, whether it is worth looking at more of a name.
+fn ends_like_a_secret(name: &[u8]) -> bool {
+    let letters = name.iter().rev().filter(|byte| !is_between(byte));
+    let mut letters = letters.map(u8::to_ascii_lowercase);
+    let last = match letters.next() {
+        Some(b's') => letters.next(),
+        last => last,
+    };
+    let (Some(last), Some(before)) = (last, letters.next()) else { return false };
+    // The last two of each name below.
+    matches!(
+        &[before, last],
+        b"ey"
+            | b"en"
+            | b"rd"
+            | b"wd"
+            | b"id"
+            | b"se"
+            | b"de"
+            | b"on"
+            | b"et"
+            | b"ie"
+            | b"al"
+            | b"re"
+    )
+}
+
+const fn is_between(byte: &u8) -> bool {
+    matches!(byte, b'_' | b'-' | b'.' | b' ')
 }
 
 /// The same, of a name in lowercase without what stands between its words.

@@ -68,10 +68,19 @@ fn is_secret(strength: Strength, value: &str) -> bool {
 }
 
 /// Returns the text before a sign, without the spaces and quotation marks right before it, as in `env["KEY"] = ..`.
-fn before(text: &str, sign: usize) -> &[u8] {
-    let before = text[..sign].trim_end_matches([' ', '\t', ':']);
-    let in_brackets = before.strip_suffix(']').filter(|inner| inner.ends_with(['"', '\'']));
-    in_brackets.unwrap_or(before).trim_end_matches(['"', '\'', '`', '\\']).as_bytes()
+pub(super) fn before(text: &str, sign: usize) -> &[u8] {
+    let before = trimmed(&text.as_bytes()[..sign], b" \t:");
+    let in_brackets = match before {
+        [inner @ .., b']'] if inner.ends_with(b"\"") || inner.ends_with(b"'") => inner,
+        _ => before,
+    };
+    trimmed(in_brackets, b"\"'`\\")
+}
+
+/// Returns a text without these letters at its end.
+fn trimmed<'t>(text: &'t [u8], letters: &[u8]) -> &'t [u8] {
+    let last = text.iter().rposition(|byte| !letters.contains(byte));
+    &text[..last.map_or(0, |last| last + 1)]
 }
 
 /// Finds the value behind a sign: between quotation marks, escaped or not, or up to where one has to end.

@@ -7,8 +7,11 @@ use crate::processor::AsyncSpanProcessor;
 use crate::queue::{Queue, Reply};
 use crate::report::{FlushError, FlushReport};
 use glassbox_events::bus::Subscription;
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc::WeakUnboundedSender;
 
 /// Observes and exports until it is dropped. Dropping it exports what is left, within the flush deadline, and tells
 /// what was lost.
@@ -68,7 +71,7 @@ impl Observing {
     ///
     /// Some spans since the last flush could not be delivered.
     pub async fn flush(&self) -> Result<FlushReport, FlushError> {
-        self.answers(Queue::flush).await.into_result()
+        self.answers(None, Queue::flush).await.into_result()
     }
 
     /// Waits as [`flush`](Self::flush) does, blocking the thread for at most `timeout`.
@@ -87,24 +90,36 @@ impl Observing {
     /// Some spans since the last flush could not be delivered.
     pub async fn shutdown(mut self) -> Result<FlushReport, FlushError> {
         self.subscriptions.clear();
-        let by = Instant::now() + self.flush_deadline;
-        let report = self.answers(|queue, reply| queue.stop(reply, by)).await;
+        let (deadline, stop_by) = self.deadlines();
+        let report = self.answers(Some(deadline), |queue, reply| queue.stop(reply, stop_by)).await;
         self.ended = true;
         self.tell_losses();
         report.into_result()
     }
 
-    /// Gives every queue an order and waits for the answers.
-    async fn answers(&self, order: impl Fn(&Queue, Reply)) -> FlushReport {
+    /// Returns the time by which to be done. The workers give up a little earlier, so that they can still say so.
+    fn deadlines(&self) -> (Instant, Instant) {
+        let deadline = Instant::now() + self.flush_deadline;
+        let margin = (self.flush_deadline / 10).min(Duration::from_millis(100));
+        (deadline, deadline - margin)
+    }
+
+    /// Gives every queue an order and waits for the answers, or until the time has come.
+    async fn answers(
+        &self,
+        deadline: Option<Instant>,
+        order: impl Fn(&Queue, Reply),
+    ) -> FlushReport {
         let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
         for (at, queue) in self.processor.queues().iter().enumerate() {
             let sender = sender.clone();
-            order(queue, Box::new(move |told| sender.send((at, told)).is_ok()));
+            order(queue, Box::new(move |told| sender.send(Some((at, told))).is_ok()));
         }
+        let _timer = deadline.map(|deadline| timer(deadline, sender.downgrade()));
         drop(sender);
         let mut answers = Vec::new();
-        // Ends when every queue has answered, or has no worker any more.
-        while let Some(answer) = receiver.recv().await {
+        // Ends when every queue has answered, or has no worker any more, or with the time.
+        while let Some(Some(answer)) = receiver.recv().await {
             answers.push(answer);
         }
         self.report(answers)
@@ -164,10 +179,27 @@ impl Drop for Observing {
             return;
         }
         self.subscriptions.clear();
-        let deadline = Instant::now() + self.flush_deadline;
-        // The workers give up a little earlier, so that they can still say so.
-        let margin = (self.flush_deadline / 10).min(Duration::from_millis(100));
-        self.answers_by(deadline, |queue, reply| queue.stop(reply, deadline - margin));
+        let (deadline, stop_by) = self.deadlines();
+        self.answers_by(deadline, |queue, reply| queue.stop(reply, stop_by));
         self.tell_losses();
     }
+}
+
+/// Sends `None` when the time has come, unless what it returns is dropped before. A worker in which a value of the
+/// program hangs cannot keep the time itself, and a runtime's clock is not at hand everywhere.
+fn timer(
+    deadline: Instant,
+    over: WeakUnboundedSender<Option<(usize, Told)>>,
+) -> Option<mpsc::Sender<()>> {
+    let (alive, waits) = mpsc::channel();
+    let keep_time = move || {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let is_over = matches!(waits.recv_timeout(left), Err(RecvTimeoutError::Timeout));
+        if let Some(over) = over.upgrade().filter(|_| is_over) {
+            // Whoever waited may just have got the last answer.
+            let _ = over.send(None);
+        }
+    };
+    // Without a thread to spare, the workers keep the time, as they nearly always do.
+    thread::Builder::new().name("glassbox-timer".to_owned()).spawn(keep_time).ok().map(|_| alive)
 }

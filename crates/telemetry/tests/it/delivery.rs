@@ -3,7 +3,7 @@
 use crate::logs;
 use crate::receiver::{Receiver, Reply, own_address};
 use crate::spans::{child, end, end_many, health, observe, otlp, quick, root};
-use glassbox_telemetry::destination::{Destination, OtlpConfig};
+use glassbox_telemetry::destination::{Compression, Destination, OtlpConfig};
 use glassbox_telemetry::health::DropReason;
 use glassbox_telemetry::limits::Limits;
 use glassbox_trace::payload::{Payload, Render};
@@ -113,7 +113,8 @@ fn a_destination_that_hangs_is_tried_again() {
     end(&observing, root("a"));
     observing.flush_blocking(PATIENCE).unwrap();
     let health = health(&observing);
-    assert_eq!((health.exported, health.retries), (1, 1));
+    // On a machine that is busy, the second one may take too long as well.
+    assert!(health.exported == 1 && health.retries >= 1, "{health:?}");
     assert!(health.last_error.as_ref().unwrap().contains("timed out"), "{health:?}");
 }
 
@@ -256,7 +257,10 @@ fn requests_are_bounded_by_spans_and_bytes() {
     assert!(receiver.requests().iter().all(|request| request.names().len() <= 7));
 
     let receiver = Receiver::ok();
-    let observing = observe(otlp(&receiver).limits(Limits { batch_bytes: 50_000, ..quick() }));
+    let config =
+        OtlpConfig { compression: Compression::Gzip, ..OtlpConfig::new(receiver.traces_url()) };
+    let destination = Destination::otlp(config).unwrap();
+    let observing = observe(destination.limits(Limits { batch_bytes: 50_000, ..quick() }));
     for _ in 0..10 {
         let mut span = child("heavy");
         // The weight of a text is known without rendering it, that of a value is not.
@@ -271,6 +275,23 @@ fn requests_are_bounded_by_spans_and_bytes() {
     assert_eq!(health.exported, 10);
     assert!(health.bytes_raw > 200_000 && health.bytes_sent < health.bytes_raw / 10, "{health:?}");
     assert!(!health.worker_busy.is_zero());
+}
+
+#[test]
+fn what_was_in_flight_when_the_credentials_were_refused_is_sent_when_they_are_accepted() {
+    let receiver = Receiver::start(|number, _| if number < 6 { 401.into() } else { 200.into() });
+    let limits = Limits { batch_spans: 10, refusal_pause: Duration::from_millis(50), ..quick() };
+    let observing = observe(otlp(&receiver).limits(limits));
+    end_many(&observing, 100);
+    // Nobody waits for a flush: that would tell at once that they are refused, and give them up.
+    let began = Instant::now();
+    while health(&observing).exported < 100 {
+        assert!(began.elapsed() < PATIENCE, "{}", health(&observing));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let health = health(&observing);
+    assert_eq!((health.dropped.total(), health.is_unauthorized), (0, false), "{health}");
+    assert_eq!(receiver.accepted().len(), 100);
 }
 
 #[test]

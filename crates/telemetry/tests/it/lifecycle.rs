@@ -8,8 +8,11 @@ use glassbox_events::event::EventName;
 use glassbox_telemetry::destination::{Destination, OtlpConfig};
 use glassbox_telemetry::health::DropReason;
 use glassbox_telemetry::observe::Observe;
+use glassbox_trace::payload::{Payload, Render};
+use glassbox_trace::span::Span;
+use serde_json::Value;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -199,4 +202,28 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
             Poll::Pending => std::thread::park(),
         }
     }
+}
+
+/// A value of the program that is not done rendering itself until it is told.
+struct Hangs(Mutex<mpsc::Receiver<()>>);
+
+impl Render for Hangs {
+    fn render(&self) -> Value {
+        let _ = self.0.lock().unwrap().recv();
+        "done".into()
+    }
+}
+
+#[test]
+fn a_value_that_hangs_does_not_hold_up_the_end() {
+    let receiver = Receiver::ok();
+    let observe = Observe::new().bus(&Bus::new()).flush_deadline(Duration::from_millis(300));
+    let observing = observe.destination(otlp(&receiver).limits(quick())).start().unwrap();
+    let (release, released) = mpsc::channel();
+    let hangs: Arc<dyn Render> = Arc::new(Hangs(Mutex::new(released)));
+    end(&observing, Span { input: Some(Payload::shared(hangs)), ..root("a") });
+    // Were it not over with the deadline, it would be over never.
+    let error = block_on(observing.shutdown()).unwrap_err();
+    assert_eq!(error.report().destinations[0].pending, 1, "{error}");
+    drop(release);
 }

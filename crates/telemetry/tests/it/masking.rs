@@ -22,8 +22,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod full;
+mod glance;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 struct Secret {
     kind: &'static str,

@@ -6,6 +6,7 @@ use glassbox_events::bus::{Bus, Subscriber};
 use glassbox_events::context::Context;
 use glassbox_events::event::Event;
 use glassbox_events::open_span::{Family, OpenSpan};
+use glassbox_events::propagation::{TRACEPARENT, parse};
 use glassbox_events::run::Stop;
 use glassbox_events::scope::Scope;
 use glassbox_telemetry::destination::Destination;
@@ -145,4 +146,48 @@ fn what_is_still_held_at_the_end_is_not_lost_but_out_of_the_sample() {
     assert!(health.is_balanced());
     assert_eq!((health.held, health.sampled_out, health.dropped.total()), (0, 20_000, 0));
     assert!(receiver.requests().is_empty());
+}
+
+/// The flags that are handed on to another service from within a span.
+fn handed_on(bus: &Bus, parent: Option<&str>) -> String {
+    let scope = Scope::new().bus(bus);
+    let scope = match parent.map(|parent| parse(parent, None).unwrap()) {
+        Some(parent) => scope.remote_parent(parent),
+        None => scope,
+    };
+    let span = OpenSpan::begin(scope.context(), Family::Module, &"a".into(), Detail::Span, None);
+    let mut flags = String::new();
+    span.context().inject(|name, value| {
+        if name == TRACEPARENT {
+            flags = value[value.len() - 2..].to_owned();
+        }
+    });
+    span.end(Status::Ok, None);
+    flags
+}
+
+#[test]
+fn other_services_are_told_what_is_in_the_sample() {
+    const SAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    const NOT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+    let observed = |rates: &[f64]| {
+        let bus = Bus::new();
+        let observe = rates.iter().fold(Observe::new().bus(&bus), |observe, rate| {
+            let memory = Destination::memory();
+            let named = Destination::from(&memory).named(format!("memory {rate}"));
+            observe.destination(named.sample_rate(*rate))
+        });
+        (observe.start().unwrap(), bus)
+    };
+    let check = |rates: &[f64], parent, expected: &str| {
+        let (_observing, bus) = observed(rates);
+        assert_eq!(handed_on(&bus, parent), expected, "{rates:?} below {parent:?}");
+    };
+    check(&[1.0], None, "01");
+    check(&[0.0], None, "00");
+    check(&[0.0, 1.0], None, "01");
+    // Where nobody keeps anything, the caller's word is handed on.
+    assert_eq!(handed_on(&Bus::new(), None), "01");
+    assert_eq!(handed_on(&Bus::new(), Some(SAMPLED)), "01");
+    assert_eq!(handed_on(&Bus::new(), Some(NOT)), "00");
 }

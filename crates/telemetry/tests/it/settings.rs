@@ -112,14 +112,17 @@ fn otlp_is_configured() {
     check(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://h:4318/base/")], &url("/base/v1/traces"));
     check(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://h:4318/as/it/is")], &url("/as/it/is"));
     check(&[ENDPOINT, ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://h:4318")], &url("/"));
-    check(&[ENDPOINT], "protocol: HttpProtobuf, gzip: true");
+    check(&[ENDPOINT], "protocol: HttpProtobuf, gzip: false");
+    const ELSEWHERE: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://otlp.example.com");
+    check(&[ELSEWHERE], "protocol: HttpProtobuf, gzip: true");
+    check(&[ENDPOINT, ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")], "gzip: true");
     check(&[ENDPOINT, ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")], "protocol: HttpJson");
     let traces_first = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf");
     check(
         &[ENDPOINT, ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), traces_first],
         "protocol: HttpProtobuf",
     );
-    check(&[ENDPOINT, ("OTEL_EXPORTER_OTLP_COMPRESSION", "none")], "gzip: false");
+    check(&[ELSEWHERE, ("OTEL_EXPORTER_OTLP_COMPRESSION", "none")], "gzip: false");
     check(&[ENDPOINT, ("OTEL_EXPORTER_OTLP_TIMEOUT", "1500")], "request_timeout: 1.5s");
     check(&[ENDPOINT, ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "250")], "request_timeout: 250ms");
     check(
@@ -294,7 +297,7 @@ fn warnings_say_what_counts_instead() {
     );
     check(
         &[ENDPOINT, ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd")],
-        &[r#"OTEL_EXPORTER_OTLP_COMPRESSION is "zstd"; it counts as gzip; write gzip or none"#],
+        &[r#"OTEL_EXPORTER_OTLP_COMPRESSION is "zstd"; it counts as not set; write gzip or none"#],
     );
     check(
         &[ENDPOINT, ("OTEL_TRACES_SAMPLER", "xray")],

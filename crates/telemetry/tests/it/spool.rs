@@ -228,7 +228,7 @@ fn the_end_is_in_time_and_sends_what_others_left() {
         end_many(&observing, 1000);
         let began = Instant::now();
         drop(observing);
-        assert!(began.elapsed() < Duration::from_millis(650), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     }
     status.store(200, Ordering::Relaxed);
     let observing = observe(otlp(&receiver), spool());

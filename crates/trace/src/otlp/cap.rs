@@ -25,14 +25,15 @@ pub(super) fn json(json: String, limit: usize) -> String {
 }
 
 /// Cuts a text that is longer than `limit` bytes. If it is a JSON object or array, it stays JSON.
-pub(super) fn text(text: String, limit: usize) -> String {
+pub(super) fn text<'t>(text: impl Into<Cow<'t, str>>, limit: usize) -> Cow<'t, str> {
+    let text = text.into();
     let limit = limit.max(SMALLEST_LIMIT);
     if text.len() <= limit {
         return text;
     }
     match structured(&text) {
-        Some(tree) => shrink(&tree, &text, limit),
-        None => cut(&text, limit).into_owned(),
+        Some(tree) => shrink(&tree, &text, limit).into(),
+        None => cut(&text, limit).into_owned().into(),
     }
 }
 
@@ -131,7 +132,7 @@ mod tests {
 
     #[test]
     fn short_texts_are_left_alone() {
-        assert_eq!(text("hello".to_owned(), 32), "hello");
+        assert_eq!(text("hello", 32), "hello");
         assert_eq!(json(r#"{"a":[1,"b"]}"#.to_owned(), 64), r#"{"a":[1,"b"]}"#);
     }
 

@@ -5,7 +5,7 @@
 
 use super::{Filter, Place, media};
 use crate::id::{SpanId, TraceId};
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr_iter, memchr2};
 use serde::Serialize;
 use serde::de::IgnoredAny;
 use std::borrow::Cow;
@@ -46,7 +46,10 @@ impl<'a> Clean<'a> {
 
     /// Cleans the value of a key.
     pub(super) fn value<'t>(&self, key: Option<&str>, text: &'t str) -> Cow<'t, str> {
-        if self.nesting < MAX_NESTING && self.is_worth_reading(text) {
+        if self.is_clean(key, text) {
+            return Cow::Borrowed(text);
+        }
+        if self.nesting < MAX_NESTING && Self::is_worth_reading(text) {
             let within = Self { nesting: self.nesting + 1, ..*self };
             return within.strings(text, key);
         }
@@ -92,7 +95,7 @@ impl<'a> Clean<'a> {
     fn rendered<T: Serialize + ?Sized>(&self, key: Option<&str>, value: &T) -> String {
         // Serializing fails only for maps with keys that are not strings, and we have none.
         let json = serde_json::to_string(value).unwrap_or_default();
-        if self.filter.is_none() && !media::may_hold(&json) {
+        if self.is_clean(key, &json) {
             return json;
         }
         match self.strings(&json, key) {
@@ -108,11 +111,15 @@ impl<'a> Clean<'a> {
         }
     }
 
-    /// Tells whether a text is JSON, an object or array, with strings that could have to be replaced.
-    fn is_worth_reading(&self, text: &str) -> bool {
-        let inner = text.trim_start();
-        inner.starts_with(['{', '['])
-            && (self.filter.is_some() || media::may_hold(text))
+    /// Tells, by a quick look, that nothing in a text has to be replaced, whether it is JSON or not.
+    fn is_clean(&self, key: Option<&str>, text: &str) -> bool {
+        let may_change = |filter: &dyn Filter| hides(text) || filter.may_change(key, text);
+        !media::may_hold(text) && !self.filter.is_some_and(may_change)
+    }
+
+    /// Tells whether a text is JSON, an object or array.
+    fn is_worth_reading(text: &str) -> bool {
+        text.trim_start().starts_with(['{', '['])
             && serde_json::from_str::<IgnoredAny>(text).is_ok()
     }
 
@@ -201,6 +208,12 @@ fn decoded(literal: &str) -> Cow<'_, str> {
     } else {
         Cow::Borrowed(inner)
     }
+}
+
+/// Tells whether JSON has escapes that can stand for any letter, at any depth: what it says cannot be seen in it.
+fn hides(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    memchr_iter(b'\\', bytes).any(|at| matches!(bytes.get(at + 1), Some(b'u' | b'/')))
 }
 
 /// The literal of a text that was changed.

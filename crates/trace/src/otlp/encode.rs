@@ -4,25 +4,30 @@ use super::clean::Clean;
 use super::field::{
     ENVIRONMENT, ERROR_TYPE, RELEASE, SESSION_ID, TAGS, TRACE_NAME, USER_ID, VERSION,
 };
-use super::writer::{Writer, key_value};
+use super::wire::{self, Attributes};
+use super::writer::Writer;
 use super::{Encoding, Filter, Profile, Resource, SCOPE_NAME, cap};
 use crate::span::{Detail, RemoteParent, Span, SpanError, Status};
 use crate::vocabulary::general;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
+use bytes::Bytes;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource as WireResource;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{
     ResourceSpans, ScopeSpans, Span as WireSpan, SpanFlags, Status as WireStatus,
 };
-use std::borrow::Borrow;
+use prost::Message as _;
+use std::borrow::{Borrow, Cow};
 use std::sync::Arc;
 
 mod detail;
 mod langfuse;
 mod open_telemetry;
+
+/// Two tags of one byte, and two lengths.
+const MOST_LENGTHS: usize = 2 * (1 + 10);
 
 /// Encodes spans as one request of one resource and one scope.
 pub(super) fn request<S: Borrow<Span>>(
@@ -30,33 +35,43 @@ pub(super) fn request<S: Borrow<Span>>(
     resource: &Resource,
     encoding: &Encoding,
     filter: Option<&dyn Filter>,
-) -> ExportTraceServiceRequest {
+) -> Bytes {
     let clean = Clean::new(filter);
     let scope = InstrumentationScope {
         name: SCOPE_NAME.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ..InstrumentationScope::default()
     };
-    let scope_spans = ScopeSpans {
-        scope: Some(scope),
-        spans: spans
-            .iter()
-            .map(|span| wire_span(span.borrow(), resource, encoding, clean))
-            .collect(),
-        ..ScopeSpans::default()
-    };
-    let resource_spans = ResourceSpans {
+    let head = ResourceSpans {
         resource: Some(wire_resource(resource, encoding, clean)),
-        scope_spans: vec![scope_spans],
         ..ResourceSpans::default()
     };
-    ExportTraceServiceRequest { resource_spans: vec![resource_spans] }
+    let head = head.encode_to_vec();
+    let scope = ScopeSpans { scope: Some(scope), ..ScopeSpans::default() }.encode_to_vec();
+
+    // The lengths that stand before the spans are known behind them: they go into room that is left for them.
+    let room = head.len() + scope.len() + MOST_LENGTHS;
+    let mut bytes = vec![0; room];
+    let mut attributes = Attributes::default();
+    for span in spans {
+        write_span(span.borrow(), resource, encoding, clean, &mut attributes, &mut bytes);
+    }
+    let scope_length = scope.len() + bytes.len() - room;
+    let length = head.len() + wire::delimited_len(wire::SCOPE_SPANS, scope_length);
+    let mut before = Vec::with_capacity(room);
+    wire::begin(wire::RESOURCE_SPANS, length, &mut before);
+    before.extend_from_slice(&head);
+    wire::begin(wire::SCOPE_SPANS, scope_length, &mut before);
+    before.extend_from_slice(&scope);
+    let start = room - before.len();
+    bytes[start..room].copy_from_slice(&before);
+    Bytes::from(bytes).slice(start..)
 }
 
 fn wire_resource(resource: &Resource, encoding: &Encoding, clean: Clean<'_>) -> WireResource {
     let text = |key: &str, text: &str| {
-        let text = cap::text(clean.value(Some(key), text).into_owned(), encoding.payload_limit);
-        key_value(clean.text(key).into_owned(), Any::StringValue(text))
+        let text = cap::text(clean.value(Some(key), text), encoding.payload_limit);
+        key_value(clean.text(key), text)
     };
     let mut attributes = vec![text(general::SERVICE_NAME, &resource.service_name)];
     if let Some(version) = &resource.service_version {
@@ -74,8 +89,23 @@ fn wire_resource(resource: &Resource, encoding: &Encoding, clean: Clean<'_>) -> 
     WireResource { attributes, ..WireResource::default() }
 }
 
-fn wire_span(span: &Span, resource: &Resource, encoding: &Encoding, clean: Clean<'_>) -> WireSpan {
-    let mut out = Writer::new(encoding, clean.of_span(span.trace_id, span.span_id));
+/// An attribute of anything but a span.
+fn key_value(key: impl Into<String>, text: Cow<'_, str>) -> KeyValue {
+    let value = Any::StringValue(text.into_owned());
+    let value = Some(AnyValue { value: Some(value) });
+    KeyValue { key: key.into(), value, ..KeyValue::default() }
+}
+
+fn write_span(
+    span: &Span,
+    resource: &Resource,
+    encoding: &Encoding,
+    clean: Clean<'_>,
+    attributes: &mut Attributes,
+    bytes: &mut Vec<u8>,
+) {
+    let clean = clean.of_span(span.trace_id, span.span_id);
+    let mut out = Writer::new(encoding, clean, attributes);
     match encoding.profile {
         Profile::Langfuse => langfuse::write(span, &mut out),
         Profile::OpenTelemetry => open_telemetry::write(span, &mut out),
@@ -110,7 +140,7 @@ fn wire_span(span: &Span, resource: &Resource, encoding: &Encoding, clean: Clean
         }
     };
     let remote = span.trace.remote_parent.as_deref();
-    WireSpan {
+    let wire_span = WireSpan {
         trace_state: remote
             .and_then(|remote| remote.trace_state.as_deref())
             .map(|state| out.cleaned(state))
@@ -124,10 +154,11 @@ fn wire_span(span: &Span, resource: &Resource, encoding: &Encoding, clean: Clean
         start_time_unix_nano: span.start.unix_nanos(),
         end_time_unix_nano: span.end.map_or(0, |end| end.unix_nanos()),
         status: Some(wire_status(&span.status, &out)),
-        attributes: out.into_attributes(),
         events,
         ..WireSpan::default()
-    }
+    };
+    // The attributes, which are most of a span, are encoded already.
+    wire::write_message(wire::SPANS, &wire_span, attributes, bytes);
 }
 
 /// The flags of a span whose trace began elsewhere: those of W3C, and whether its own parent is elsewhere.

@@ -33,6 +33,14 @@ pub trait Filter {
         self.text(text)
     }
 
+    /// Tells whether it could change a text that stands under a key, if there is one. The text may be JSON: then it speaks
+    /// for every string in it, and for every string of JSON in these, none of which has an escape with `\u` or `\/`. What
+    /// it could not change is not taken apart, and not filtered. In doubt it says `true`.
+    fn may_change(&self, key: Option<&str>, text: &str) -> bool {
+        let _ = (key, text);
+        true
+    }
+
     /// Returns what is written instead of binary data; `None` for its type, size and hash.
     fn media(&self, media: &Media<'_>) -> Option<String> {
         let _ = media;

@@ -3,8 +3,10 @@
 use super::{Content, Encoding, Profile, Resource, encode};
 use crate::span::{Detail, Span};
 use crate::vocabulary::gen_ai;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::AnyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use prost::Message as _;
 use rust_decimal::prelude::ToPrimitive;
 use serde_json::Value;
 
@@ -29,16 +31,10 @@ fn encoded(span: &Span, key: &str, content: Content) -> Option<Value> {
     let encoding = Encoding { content, ..Encoding::new(Profile::OpenTelemetry) };
     let request =
         encode::request(std::slice::from_ref(span), &Resource::default(), &encoding, None);
-    let span = request
-        .resource_spans
-        .into_iter()
-        .next()?
-        .scope_spans
-        .into_iter()
-        .next()?
-        .spans
-        .into_iter()
-        .next()?;
+    let request = ExportTraceServiceRequest::decode(request).ok()?;
+    let resource_spans = request.resource_spans.into_iter().next()?;
+    let scope_spans = resource_spans.scope_spans.into_iter().next()?;
+    let span = scope_spans.spans.into_iter().next()?;
     let attribute = span.attributes.into_iter().find(|attribute| attribute.key == key)?;
     json(attribute.value?)
 }

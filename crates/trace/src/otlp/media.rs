@@ -8,6 +8,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use memchr::memmem;
 use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 /// A string of nothing but base64 is taken for binary data from this length on.
 const BASE64_BYTES: usize = 1024;
@@ -62,7 +63,8 @@ pub(super) fn replace(text: &str, clean: &Clean<'_>) -> Option<String> {
 }
 
 fn next_mark(text: &str, from: usize) -> Option<usize> {
-    memmem::find(&text.as_bytes()[from..], MARK.as_bytes()).map(|at| from + at)
+    static FINDER: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(MARK));
+    FINDER.find(&text.as_bytes()[from..]).map(|at| from + at)
 }
 
 /// Says what the data is, such as `[image/png, 34567 bytes, sha256 9f86d081884c7d65…]`, unless the filter has something

@@ -3,10 +3,9 @@
 use super::clean::Clean;
 use super::content::length;
 use super::field::{Field, INPUT, MESSAGES, OUTPUT, OUTPUT_MESSAGE};
+use super::wire::{Any, Attributes};
 use super::{Content, Encoding, Place, cap};
 use crate::payload::Payload;
-use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};
 use serde::Serialize;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -16,21 +15,23 @@ use std::time::Duration;
 pub(super) struct Writer<'a> {
     pub(super) encoding: &'a Encoding,
     clean: Clean<'a>,
-    attributes: Vec<KeyValue>,
+    attributes: &'a mut Attributes,
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(encoding: &'a Encoding, clean: Clean<'a>) -> Self {
-        Self { encoding, clean, attributes: Vec::with_capacity(32) }
-    }
-
-    pub(super) fn into_attributes(self) -> Vec<KeyValue> {
-        self.attributes
+    /// Writes into attributes, which still hold those of another span.
+    pub(super) fn new(
+        encoding: &'a Encoding,
+        clean: Clean<'a>,
+        attributes: &'a mut Attributes,
+    ) -> Self {
+        attributes.clear();
+        Self { encoding, clean, attributes }
     }
 
     /// Returns a text as it may be written.
     pub(super) fn cleaned(&self, text: &str) -> String {
-        cap::text(self.clean.text(text).into_owned(), self.encoding.payload_limit)
+        cap::text(self.clean.text(text), self.encoding.payload_limit).into_owned()
     }
 
     /// Returns what an error or a note says as it may be written: it may quote content.
@@ -43,13 +44,13 @@ impl<'a> Writer<'a> {
 
     pub(super) fn text(&mut self, field: &Field, text: &str) {
         let text = self.clean.at_place(self.place(field)).text(text);
-        let text = cap::text(text.into_owned(), self.encoding.payload_limit);
-        self.push(field, Any::StringValue(text));
+        let text = cap::text(text, self.encoding.payload_limit);
+        self.push(field, &Any::String(text));
     }
 
     /// Writes a text that is clean already, or a word of ours.
-    pub(super) fn word(&mut self, field: &Field, word: impl Into<String>) {
-        self.push(field, Any::StringValue(word.into()));
+    pub(super) fn word<'t>(&mut self, field: &Field, word: impl Into<Cow<'t, str>>) {
+        self.push(field, &Any::String(word.into()));
     }
 
     pub(super) fn optional_text(
@@ -71,7 +72,7 @@ impl<'a> Writer<'a> {
 
     /// Writes a count. OTLP has no unsigned ints: what is too large for a signed one becomes a text of digits.
     pub(super) fn count(&mut self, field: &Field, count: u64) {
-        self.push(field, any_count(count));
+        self.push(field, &any_count(count));
     }
 
     /// Writes a count that is zero when there is nothing to say.
@@ -90,7 +91,7 @@ impl<'a> Writer<'a> {
     /// Writes a number, unless it is none: JSON has no word for infinity.
     pub(super) fn number(&mut self, field: &Field, number: Option<f64>) {
         if let Some(number) = number.filter(|number| number.is_finite()) {
-            self.push(field, Any::DoubleValue(number));
+            self.push(field, &Any::Double(number));
         }
     }
 
@@ -106,7 +107,7 @@ impl<'a> Writer<'a> {
     }
 
     pub(super) fn flag(&mut self, field: &Field, flag: bool) {
-        self.push(field, Any::BoolValue(flag));
+        self.push(field, &Any::Bool(flag));
     }
 
     /// Writes a flag that is absent instead of false.
@@ -125,14 +126,15 @@ impl<'a> Writer<'a> {
     /// Writes texts that are clean already as an array, but no empty one.
     pub(super) fn words(&mut self, field: &Field, words: Vec<String>) {
         if !words.is_empty() {
-            self.push(field, array(words.into_iter().map(Any::StringValue).collect()));
+            let words = words.into_iter().map(|word| Any::String(word.into()));
+            self.push(field, &Any::Array(words.collect()));
         }
     }
 
     /// Writes a value as a JSON string.
     pub(super) fn json<T: Serialize + ?Sized>(&mut self, field: &Field, value: &T) {
         let json = self.clean.at_place(self.place(field)).json(value);
-        self.push(field, Any::StringValue(cap::json(json, self.encoding.payload_limit)));
+        self.push(field, &Any::String(cap::json(json, self.encoding.payload_limit).into()));
     }
 
     /// Writes a payload, as much of it as content is wanted, and tells whether it became JSON: a text goes as it is.
@@ -166,38 +168,35 @@ impl<'a> Writer<'a> {
 
     /// Writes a free value under a free key behind a prefix, unless the key is taken or there is nothing to say.
     pub(super) fn free(&mut self, prefix: &str, key: &str, value: &Value) {
-        let written = [prefix, self.clean.text(key).as_ref()].concat();
-        if self.attributes.iter().any(|taken| taken.key == written) {
+        let written = self.clean.text(key);
+        if self.attributes.has(prefix, &written) {
             return;
         }
         if let Some(value) = self.any(key, value) {
-            self.attributes.push(key_value(written, value));
+            self.attributes.push(prefix, &written, &value);
         }
     }
 
     /// OTLP's form of a JSON value: objects and mixed arrays are JSON strings, null is nothing.
-    fn any(&self, key: &str, value: &Value) -> Option<Any> {
+    fn any<'t>(&self, key: &str, value: &'t Value) -> Option<Any<'t>> {
         let limit = self.encoding.payload_limit;
         Some(match value {
             Value::Null => return None,
-            Value::Bool(flag) => Any::BoolValue(*flag),
+            Value::Bool(flag) => Any::Bool(*flag),
             Value::Number(number) => match self.clean.number(Some(key), &number.to_string()) {
-                Some(text) => Any::StringValue(text),
+                Some(text) => Any::String(text.into()),
                 None => match (number.as_u64(), number.as_i64()) {
                     (Some(count), _) => any_count(count),
-                    (None, Some(negative)) => Any::IntValue(negative),
-                    (None, None) => Any::DoubleValue(number.as_f64().unwrap_or_default()),
+                    (None, Some(negative)) => Any::Int(negative),
+                    (None, None) => Any::Double(number.as_f64().unwrap_or_default()),
                 },
             },
-            Value::String(text) => {
-                let clean: Cow<'_, str> = self.clean.value(Some(key), text);
-                Any::StringValue(cap::text(clean.into_owned(), limit))
-            }
+            Value::String(text) => Any::String(cap::text(self.clean.value(Some(key), text), limit)),
             Value::Array(items) if is_plain(items) => {
-                array(items.iter().filter_map(|item| self.any(key, item)).collect())
+                Any::Array(items.iter().filter_map(|item| self.any(key, item)).collect())
             }
             Value::Array(_) | Value::Object(_) => {
-                Any::StringValue(cap::json(self.clean.json_of(key, value), limit))
+                Any::String(cap::json(self.clean.json_of(key, value), limit).into())
             }
         })
     }
@@ -215,27 +214,15 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn push(&mut self, field: &Field, value: Any) {
+    fn push(&mut self, field: &Field, value: &Any<'_>) {
         let key = field.key(self.encoding.profile);
-        debug_assert!(
-            self.attributes.iter().all(|taken| taken.key != key),
-            "{key} is written twice"
-        );
-        self.attributes.push(key_value(key.to_owned(), value));
+        debug_assert!(!self.attributes.has("", key), "{key} is written twice");
+        self.attributes.push("", key, value);
     }
 }
 
-pub(super) fn key_value(key: String, value: Any) -> KeyValue {
-    KeyValue { key, value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
-}
-
-fn any_count(count: u64) -> Any {
-    i64::try_from(count).map_or_else(|_| Any::StringValue(count.to_string()), Any::IntValue)
-}
-
-fn array(values: Vec<Any>) -> Any {
-    let values = values.into_iter().map(|value| AnyValue { value: Some(value) }).collect();
-    Any::ArrayValue(ArrayValue { values })
+fn any_count(count: u64) -> Any<'static> {
+    i64::try_from(count).map_or_else(|_| Any::String(count.to_string().into()), Any::Int)
 }
 
 /// Tells whether an array is one that attributes may have: of one scalar type, and not empty.

@@ -177,7 +177,7 @@ fn in_order(mut attributes: Vec<(String, (usize, Any))>) -> impl Iterator<Item =
 fn capped(value: Any, limit: usize) -> Any {
     let inner = |value: AnyValue| AnyValue { value: value.value.map(|value| capped(value, limit)) };
     match value {
-        Any::StringValue(text) => Any::StringValue(cap::text(text, limit)),
+        Any::StringValue(text) => Any::StringValue(cap::text(text, limit).into_owned()),
         Any::BytesValue(bytes) if bytes.len() > limit => {
             Any::StringValue(format!("[{} bytes]", bytes.len()))
         }

@@ -60,7 +60,7 @@ pub(super) fn span(
     attributes.drop_equal(langfuse::AS_ROOT, Some("true"));
     let is_remote = wire.flags & PARENT_IS_REMOTE == PARENT_IS_REMOTE;
     let remote_parent = parent_id.filter(|_| is_remote || is_app_root).map(|span_id| {
-        let trace_state = cap::text(wire.trace_state, limits.value_bytes);
+        let trace_state = cap::text(wire.trace_state, limits.value_bytes).into_owned();
         Arc::new(RemoteParent {
             trace_id,
             span_id,

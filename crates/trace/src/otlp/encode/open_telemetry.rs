@@ -1,5 +1,6 @@
 //! The profile of OpenTelemetry's GenAI conventions and OpenInference.
 
+use super::key_value;
 use crate::cost::Cost;
 use crate::otlp::content::Said;
 use crate::otlp::field::{
@@ -10,13 +11,12 @@ use crate::otlp::field::{
     RESPONSE_MODEL, SEED, SERVICE_TIER, STOP_SEQUENCES, STREAM, Shape, TEMPERATURE,
     TIME_TO_FIRST_CHUNK, TOOLS, TOP_P,
 };
-use crate::otlp::writer::{Writer, key_value};
+use crate::otlp::writer::Writer;
 use crate::otlp::{Content, Profile, parts};
 use crate::payload::Payload;
 use crate::span::{Detail, Embedding, Generation, Note, Parameters, Span};
 use crate::usage::Usage;
 use crate::vocabulary::{gen_ai, glassbox, openinference};
-use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::trace::v1::span::Event;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
@@ -54,11 +54,11 @@ pub(super) fn write(span: &Span, out: &mut Writer<'_>) {
 
 /// A note as a span event.
 pub(super) fn event(note: &Note, out: &Writer<'_>) -> Event {
-    let key = NOTE_MESSAGE.key(Profile::OpenTelemetry).to_owned();
+    let key = NOTE_MESSAGE.key(Profile::OpenTelemetry);
     Event {
         time_unix_nano: note.at.unix_nanos(),
         name: out.cleaned(&note.name),
-        attributes: vec![key_value(key, Any::StringValue(out.said(&note.message)))],
+        attributes: vec![key_value(key, out.said(&note.message).into())],
         dropped_attributes_count: 0,
     }
 }
