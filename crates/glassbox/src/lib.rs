@@ -47,8 +47,12 @@ mod tool;
 mod streaming;
 mod predict;
 mod chain_of_thought;
+mod parallel;
+mod best_of_n;
+mod refine;
 mod run;
 
+pub use best_of_n::BestOfN;
 pub use chain_of_thought::ChainOfThought;
 pub use definitions::Definitions;
 pub use error::{Error, ErrorKind};
@@ -60,8 +64,10 @@ pub use lm::{
     Response, ResponseSchema, RetryPolicy, ToolCallDelta,
 };
 pub use module::{BoxFuture, DynModule, Module, Record};
+pub use parallel::Parallel;
 pub use predict::Predict;
 pub use prediction::Prediction;
+pub use refine::Refine;
 pub use run::{scope, subscribe, with_lm};
 pub use signature::{FieldSpec, Signature, object_schema};
 pub use stream::{Chunk, Chunks, FieldChange};
