@@ -15,6 +15,7 @@ mod field;
 mod modules;
 mod parallel;
 mod propagation;
+mod retrieval;
 mod signature;
 mod tool;
 mod streams;
