@@ -112,5 +112,9 @@ pub mod __private {
 struct ReadmeDoctests;
 
 #[cfg(doctest)]
+#[doc = include_str!("../../../docs/streaming.md")]
+struct StreamingDoctests;
+
+#[cfg(doctest)]
 #[doc = include_str!("../../../docs/propagation.md")]
 struct PropagationDoctests;
