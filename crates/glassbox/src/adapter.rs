@@ -6,6 +6,7 @@
 use crate::error::{Error, ErrorKind};
 use crate::field::FieldError;
 use crate::lm::{Finish, Lm, Request, Response, ResponseSchema};
+use crate::rollout;
 use crate::signature::{FieldSpec, object_schema};
 use crate::stream::Chunks;
 use crate::stream::fields::Fields;
@@ -132,7 +133,9 @@ pub(crate) async fn ask<T>(
 ) -> Result<Answered<T>, Error> {
     let context = Context::current();
     let mut format = if lm.structured_output() { Format::Json } else { Format::Markers };
-    let mut messages = format.messages(task, shots, input);
+    let advice = rollout::advice();
+    let write = |format: Format| advised(format.messages(task, shots, input), advice.as_deref());
+    let mut messages = write(format);
     let (mut usage, mut cost) = (Usage::UNKNOWN, Cost::ZERO);
     let mut told: Option<String> = None;
     loop {
@@ -147,7 +150,7 @@ pub(crate) async fn ask<T>(
             Err(error) if error.rejects_schema() && format == Format::Json => {
                 lm.no_structured_output();
                 format = Format::Markers;
-                messages = format.messages(task, shots, input);
+                messages = write(format);
                 tell_fallback(&context, &error);
                 continue;
             }
@@ -195,6 +198,17 @@ pub(crate) async fn ask<T>(
             }
         }
     }
+}
+
+/// Adds to the question what earlier candidates for its answer have taught.
+fn advised(mut messages: Vec<Message>, advice: Option<&str>) -> Vec<Message> {
+    if let (Some(advice), Some(question)) = (advice, messages.last_mut()) {
+        *question = Message::user(format!(
+            "{}\n\nAn earlier answer was not good enough. Advice for this one: {advice}",
+            question.to_text()
+        ));
+    }
+    messages
 }
 
 /// Reads an answer as fields and then as the typed value.

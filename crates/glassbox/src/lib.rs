@@ -37,6 +37,7 @@ mod error;
 mod config;
 mod outlet;
 mod rollout;
+mod embedder;
 mod lm;
 mod stream;
 mod adapter;
@@ -47,21 +48,30 @@ mod tool;
 mod streaming;
 mod predict;
 mod chain_of_thought;
+mod parallel;
+mod best_of_n;
+mod refine;
+mod retriever;
 mod run;
 
+pub use best_of_n::BestOfN;
 pub use chain_of_thought::ChainOfThought;
 pub use definitions::Definitions;
+pub use embedder::{Embedded, Embedder};
 pub use error::{Error, ErrorKind};
 pub use example::Example;
 pub use field::{Field, FieldError};
 pub use glassbox_macros::{Field, Signature, tool};
 pub use lm::{
-    DEFAULT_MAX_TOKENS, DEFAULT_TIMEOUT, Delta, Finish, Lm, LmBuilder, LmStream, Reply, Request,
-    Response, ResponseSchema, RetryPolicy, ToolCallDelta,
+    DEFAULT_MAX_TOKENS, DEFAULT_TIMEOUT, Delta, EmbeddingModel, EmbeddingModelBuilder, Finish, Lm,
+    LmBuilder, LmStream, Reply, Request, Response, ResponseSchema, RetryPolicy, ToolCallDelta,
 };
 pub use module::{BoxFuture, DynModule, Module, Record};
+pub use parallel::Parallel;
 pub use predict::Predict;
 pub use prediction::Prediction;
+pub use refine::Refine;
+pub use retriever::{Document, Retriever, VectorIndex};
 pub use run::{scope, subscribe, with_lm};
 pub use signature::{FieldSpec, Signature, object_schema};
 pub use stream::{Chunk, Chunks, FieldChange};
@@ -100,6 +110,10 @@ pub mod __private {
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct ReadmeDoctests;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/streaming.md")]
+struct StreamingDoctests;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/propagation.md")]

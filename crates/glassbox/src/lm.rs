@@ -27,7 +27,9 @@ mod retry;
 mod scripted;
 mod record;
 mod client;
+mod embedding;
 
+pub use embedding::{EmbeddingModel, EmbeddingModelBuilder};
 pub use request::{Finish, Request, Response, ResponseSchema};
 pub use retry::RetryPolicy;
 pub use scripted::Reply;

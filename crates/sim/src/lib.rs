@@ -21,6 +21,7 @@
 //! - `prose`, `schema`: answers for which there is no script, conforming to any JSON Schema
 //! - `ask`, `markers`, `answer`: a request and its answer, whatever the wire format
 //! - `wire`: the three wire formats
+//! - `embedding`: OpenAI's embeddings, in which texts that share words are near
 //! - `record`, `limit`, `state`: what the server remembers
 //! - `serve`: HTTP over TCP
 //! - `sim`: the handle
@@ -36,6 +37,7 @@ mod ask;
 mod markers;
 mod answer;
 mod wire;
+mod embedding;
 mod record;
 mod limit;
 mod state;

@@ -301,6 +301,14 @@ pub mod glassbox {
     pub const LM_CACHE_HIT: &str = "glassbox.lm.cache.hit";
     /// Output tokens a second of a streamed answer, from its first chunk to its end, a double.
     pub const LM_TOKENS_PER_SECOND: &str = "glassbox.lm.tokens_per_second";
+    /// How many inputs a module was to be run over, an int.
+    pub const PARALLEL_INPUTS: &str = "glassbox.parallel.inputs";
+    /// For how many of them it worked, an int.
+    pub const PARALLEL_SUCCEEDED: &str = "glassbox.parallel.succeeded";
+    /// For how many it failed, an int; the others were not begun, or were cancelled.
+    pub const PARALLEL_FAILED: &str = "glassbox.parallel.failed";
+    /// How many were run at the same time at most, an int.
+    pub const PARALLEL_LIMIT: &str = "glassbox.parallel.limit";
     /// The service tier that was asked of a provider other than OpenAI.
     pub const LM_SERVICE_TIER: &str = "glassbox.lm.service_tier";
     /// The check's name.

@@ -172,7 +172,7 @@ async fn attempts(
 }
 
 /// Waits, if there is a clock to wait by: outside of a Tokio runtime only a script is asked, which needs no patience.
-async fn wait(pause: Duration) {
+pub(super) async fn wait(pause: Duration) {
     if Handle::try_current().is_ok() {
         sleep(pause).await;
     }
@@ -246,7 +246,7 @@ impl Failure {
 }
 
 impl Inner {
-    fn wire(&self) -> Wire {
+    pub(super) fn wire(&self) -> Wire {
         match &self.backend {
             Backend::Http(transport) => transport.wire,
             Backend::Script(_) => Wire::OpenAi,
@@ -254,7 +254,7 @@ impl Inner {
     }
 
     /// Prices tokens by the model that answered, or else by the one that was asked.
-    fn cost(&self, response_model: Option<&str>, usage: &Usage) -> Cost {
+    pub(super) fn cost(&self, response_model: Option<&str>, usage: &Usage) -> Cost {
         let price = |model| self.prices.cost(&self.provider, model, usage, self.service_tier);
         let cost = response_model.map_or(Cost::UNKNOWN, price);
         if cost.is_unknown() { price(&self.model) } else { cost }

@@ -28,8 +28,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A provider's model, ready to be called.
 pub(crate) struct Transport {
-    client: Client,
-    target: ServiceTarget,
+    pub(super) client: Client,
+    pub(super) target: ServiceTarget,
     pub(crate) wire: Wire,
     pub(crate) base_url: Url,
 }

@@ -12,7 +12,7 @@ use glassbox::trace::span::{Span, Status};
 use glassbox::watch::Budget;
 use glassbox::{
     ChainOfThought, Chunk, Delta, ErrorKind, EventName, Field, FieldChange, Lm, Message, Module,
-    Predict, Prediction, Request, Signature, Streaming, ToolDefinition, Usage,
+    Predict, Prediction, Request, RetryPolicy, Signature, Streaming, ToolDefinition, Usage,
 };
 use glassbox_sim::{Entry, Fault, FaultPlan, Latency, Script, Sim};
 use serde_json::{Map, Value, json};
@@ -358,6 +358,57 @@ async fn a_slow_reader_slows_the_reading_down() {
     }
     assert!(before < 64 << 20, "{before} bytes were sent to a reader that takes none");
     assert!(matches!(stream.next().await, Some(Ok(Delta::Text(_)))));
+}
+
+#[tokio::test]
+async fn a_provider_that_stalls_in_the_middle_is_given_up_in_time() {
+    let latency = Latency { per_token: Duration::from_secs(60), ..Latency::none() };
+    let sim = Sim::builder().latency(latency).script(Script::coffee_shop()).start().unwrap();
+    let lm = Wire::Gemini.lm(&sim).timeout(Duration::from_millis(400));
+    let lm = lm.retry(RetryPolicy::never()).build().unwrap();
+    let mut stream = Predict::<CoffeeShop>::new(&lm).call_stream(latte());
+    assert!(matches!(stream.next().await, Some(Ok(Chunk::Text(_)))));
+    let error = loop {
+        if let Err(error) = stream.next().await.expect("an error at the end") {
+            break error;
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(error.partial_output().is_some_and(|text| text.starts_with('{')));
+}
+
+#[tokio::test]
+async fn the_models_own_thinking_comes_apart_from_the_answer() {
+    let thinking = async || {
+        let delta = |delta: Value| {
+            let choice = json!({ "index": 0, "delta": delta, "finish_reason": null });
+            format!("data: {}\n\n", json!({ "id": "x", "model": "m", "choices": [choice] }))
+        };
+        let frames = [
+            delta(json!({ "reasoning_content": "They want " })),
+            delta(json!({ "reasoning_content": "words." })),
+            delta(json!({ "content": "{\"something\": \"Hm" })),
+            delta(json!({ "content": "!\"}" })),
+            "data: {\"choices\": [{\"index\": 0, \"delta\": {}, \"finish_reason\": \"stop\"}]}\n\n"
+                .to_owned(),
+            "data: [DONE]\n\n".to_owned(),
+        ];
+        ([("content-type", "text/event-stream")], frames.concat())
+    };
+    let url = serve(Router::new().route("/v1/chat/completions", post(thinking))).await;
+    let lm = Lm::builder("openai/m").base_url(format!("{url}/v1")).build().unwrap();
+    let input = SayInput { about: "words".to_owned() };
+    let mut stream = Predict::<Say>::new(&lm).call_stream(input);
+    let (mut thought, mut said) = (String::new(), String::new());
+    while let Some(chunk) = stream.next().await {
+        match chunk.unwrap() {
+            Chunk::Reasoning(more) => thought.push_str(&more),
+            Chunk::Field { change: FieldChange::Text(more), .. } => said.push_str(&more),
+            Chunk::Done(reply) => assert_eq!(reply.reasoning(), Some("They want words.")),
+            _ => {}
+        }
+    }
+    assert_eq!((thought.as_str(), said.as_str()), ("They want words.", "Hm!"));
 }
 
 /// Say something.

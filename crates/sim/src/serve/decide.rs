@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::answer::answer;
 use crate::ask::{Ask, Choice, Shape, Stream};
+use crate::embedding;
 use crate::fault::Fault;
 use crate::record::{Received, masked};
 use crate::schema;
@@ -67,10 +68,10 @@ pub(super) fn decide(request: &Request, state: &Arc<State>, arrived: Instant) ->
         fault: None,
         tokens: None,
     };
-    let Wanted::Answer { in_url } = wanted else {
+    if matches!(wanted, Wanted::Models | Wanted::Unknown) {
         let record = state.received(received);
-        let outcome = match (key_problem(request, provider), wanted) {
-            (_, Wanted::Unknown) => Err(Problem::UnknownPath {
+        let outcome = match (key_problem(request, provider), &wanted) {
+            (_, &Wanted::Unknown) => Err(Problem::UnknownPath {
                 method: request.method.to_string(),
                 path: request.uri.path().to_owned(),
             }),
@@ -83,7 +84,7 @@ pub(super) fn decide(request: &Request, state: &Arc<State>, arrived: Instant) ->
         };
         state.answered(record, planned.status.as_u16());
         return Decision::Answer(planned);
-    };
+    }
     let arrival = state.called(received, key);
     let call = Call {
         request,
@@ -94,7 +95,10 @@ pub(super) fn decide(request: &Request, state: &Arc<State>, arrived: Instant) ->
         arrived,
         id: id(state, key, arrival.number),
     };
-    let decision = call.decide(in_url);
+    let decision = match wanted {
+        Wanted::Answer { in_url } => call.decide(in_url),
+        _ => call.embed(),
+    };
     if let Decision::Answer(planned) = &decision {
         state.answered(arrival.record, planned.status.as_u16());
     }
@@ -127,19 +131,10 @@ impl Call<'_> {
         let fault = self.state.fault(self.key, self.arrival);
         let config = &self.state.config;
         let timing = config.latency.timing(config.seed, self.key, config.speed);
-        match fault {
-            Some(Fault::Reset) => return Decision::Reset,
-            Some(Fault::Stall) => return Decision::Stall { in_flight },
-            // A limiter refuses at once; a server breaks after a while.
-            Some(Fault::RateLimited { retry_after }) => {
-                return self.refusal(&Problem::RateLimited { retry_after }, Duration::ZERO);
-            }
-            Some(Fault::ServerError(status)) => {
-                return self.refusal(&Problem::Broken(status), timing.after(0));
-            }
-            Some(Fault::Overloaded) => return self.refusal(&Problem::Overloaded, timing.after(0)),
-            _ => {}
-        }
+        let in_flight = match self.hinder(fault.as_ref(), in_flight, timing.after(0)) {
+            Ok(in_flight) => in_flight,
+            Err(decision) => return decision,
+        };
 
         let mut rng = seed::rng(config.seed, Purpose::Content, self.key, 0);
         let answer = answer(&ask, &config.script, fault.as_ref(), &mut rng);
@@ -182,13 +177,74 @@ impl Call<'_> {
         Decision::Answer(planned)
     }
 
-    fn read(&self, in_url: Option<(String, Option<Stream>)>) -> Result<Ask, Problem> {
+    fn embed(&self) -> Decision {
+        let ask = match self.body().and_then(|body| embedding::read(&body)) {
+            Ok(ask) => ask,
+            Err(problem) => return self.refusal(&problem, Duration::ZERO),
+        };
+        self.state.note(self.arrival.record, |received| received.model.clone_from(&ask.model));
+        if ask.model.contains("no-such-model") {
+            return self.refusal(&Problem::UnknownModel(ask.model), Duration::ZERO);
+        }
+        let in_flight = match self.state.admit(self.arrived) {
+            Ok(in_flight) => in_flight,
+            Err(retry_after) => {
+                return self.refusal(&Problem::RateLimited { retry_after }, Duration::ZERO);
+            }
+        };
+        let fault = self.state.fault(self.key, self.arrival);
+        let config = &self.state.config;
+        let after = config.latency.timing(config.seed, self.key, config.speed).after(0);
+        let in_flight = match self.hinder(fault.as_ref(), in_flight, after) {
+            Ok(in_flight) => in_flight,
+            Err(decision) => return decision,
+        };
+        let tokens = ask.tokens();
+        self.state.note(self.arrival.record, |received| received.tokens = Some((tokens, 0)));
+        let mut planned = whole(&ask.answer(fault != Some(Fault::NoUsage)));
+        planned.parts[0].0 = after;
+        match fault {
+            Some(Fault::Truncated) => truncate(&mut planned),
+            Some(Fault::MalformedJson) => malform(&mut planned),
+            _ => {}
+        }
+        planned.headers.extend(self.request_id());
+        planned.in_flight = Some(in_flight);
+        Decision::Answer(planned)
+    }
+
+    /// Applies a fault that leaves nothing to answer; `late` is when a broken server says so.
+    fn hinder(
+        &self,
+        fault: Option<&Fault>,
+        in_flight: InFlight,
+        late: Duration,
+    ) -> Result<InFlight, Decision> {
+        match fault {
+            Some(Fault::Reset) => Err(Decision::Reset),
+            Some(Fault::Stall) => Err(Decision::Stall { in_flight }),
+            // A limiter refuses at once; a server breaks after a while.
+            Some(Fault::RateLimited { retry_after }) => {
+                let problem = Problem::RateLimited { retry_after: *retry_after };
+                Err(self.refusal(&problem, Duration::ZERO))
+            }
+            Some(Fault::ServerError(status)) => Err(self.refusal(&Problem::Broken(*status), late)),
+            Some(Fault::Overloaded) => Err(self.refusal(&Problem::Overloaded, late)),
+            _ => Ok(in_flight),
+        }
+    }
+
+    /// The request's body, if its key is accepted.
+    fn body(&self) -> Result<Value, Problem> {
         if let Some(problem) = key_problem(self.request, self.provider) {
             return Err(problem);
         }
         let body = self.request.body.as_deref().ok_or(Problem::TooLarge)?;
-        let body: Value =
-            serde_json::from_slice(body).map_err(|error| Problem::NotJson(error.to_string()))?;
+        serde_json::from_slice(body).map_err(|error| Problem::NotJson(error.to_string()))
+    }
+
+    fn read(&self, in_url: Option<(String, Option<Stream>)>) -> Result<Ask, Problem> {
+        let body = self.body()?;
         let mut ask = self.provider.read(&self.request.headers, &body)?;
         if let Some((model, stream)) = in_url {
             (ask.model, ask.stream) = (model, stream);

@@ -28,6 +28,8 @@ pub(super) enum Wanted {
     Answer {
         in_url: Option<(String, Option<Stream>)>,
     },
+    /// Vectors of texts.
+    Embeddings,
     Models,
     /// Nothing that we know.
     Unknown,
@@ -41,6 +43,7 @@ pub(super) fn route(request: &Request) -> Route {
         "/v1/chat/completions" if is_post => {
             known(Provider::OpenAi, Wanted::Answer { in_url: None })
         }
+        "/v1/embeddings" if is_post => known(Provider::OpenAi, Wanted::Embeddings),
         "/v1/messages" if is_post => known(Provider::Anthropic, Wanted::Answer { in_url: None }),
         "/v1/models" if method == Method::GET => known(guess(request), Wanted::Models),
         "/v1beta/models" if method == Method::GET => known(Provider::Gemini, Wanted::Models),
@@ -114,7 +117,8 @@ mod tests {
                 "/v1beta/models/gemini-2.5-flash:fly",
                 Route { provider: Provider::Gemini, wanted: Wanted::Unknown },
             ),
-            ("/v1/embeddings", Route { provider: Provider::OpenAi, wanted: Wanted::Unknown }),
+            ("/v1/embeddings", Route { provider: Provider::OpenAi, wanted: Wanted::Embeddings }),
+            ("/v1/rerank", Route { provider: Provider::OpenAi, wanted: Wanted::Unknown }),
         ] {
             assert_eq!(routed(Method::POST, uri), expected, "{uri}");
         }
