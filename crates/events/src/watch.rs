@@ -2,4 +2,4 @@
 
 pub mod budget;
 
-pub use budget::Budget;
+pub use budget::{Budget, Budgets, Key};

@@ -1,5 +1,6 @@
 //! The promises of buses, gates and scopes.
 
+mod budget;
 mod bus;
 mod gate;
 mod propagation;
