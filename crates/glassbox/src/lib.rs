@@ -43,7 +43,11 @@ mod module;
 mod predict;
 mod chain_of_thought;
 mod run;
+#[cfg(feature = "sqlite")]
+mod budget_store;
 
+#[cfg(feature = "sqlite")]
+pub use budget_store::SqliteBudgetStore;
 pub use chain_of_thought::ChainOfThought;
 pub use definitions::Definitions;
 pub use error::{Error, ErrorKind};

@@ -7,6 +7,8 @@ mod coffee_shop;
 mod aimock;
 mod bad_input;
 mod budget;
+#[cfg(feature = "sqlite")]
+mod budget_store;
 mod compile_errors;
 mod context;
 mod faults;
