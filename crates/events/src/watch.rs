@@ -1,5 +1,7 @@
 //! Watchers: they follow what a program spends and does.
 
 pub mod budget;
+pub mod alert;
 
+pub use alert::{Alert, Alerts};
 pub use budget::{Budget, Budgets, Key};
