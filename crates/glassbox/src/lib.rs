@@ -43,6 +43,7 @@ mod module;
 mod predict;
 mod chain_of_thought;
 mod run;
+mod watching;
 #[cfg(feature = "sqlite")]
 mod budget_store;
 
@@ -63,6 +64,7 @@ pub use predict::Predict;
 pub use prediction::Prediction;
 pub use run::{scope, subscribe, with_lm};
 pub use signature::{FieldSpec, Signature, object_schema};
+pub use watching::{Webhook, observe, start_alerts};
 
 pub use glassbox_events::bus::{Bus, EventReceiver, Subscriber, Subscription};
 pub use glassbox_events::context::Context;
@@ -74,7 +76,7 @@ pub use glassbox_events::run::{Run, Stop};
 pub use glassbox_events::scope::{Scope, join_all, parallel, spawn};
 pub use glassbox_events::watch;
 pub use glassbox_telemetry as telemetry;
-pub use glassbox_telemetry::observe::{Observe, Observing, observe};
+pub use glassbox_telemetry::observe::{Observe, Observing};
 pub use glassbox_trace as trace;
 pub use glassbox_trace::message::{Message, Role, ToolDefinition};
 pub use glassbox_trace::{cost::Cost, usage::Usage};

@@ -16,4 +16,5 @@ mod field;
 mod modules;
 mod propagation;
 mod signature;
+mod webhook;
 mod wires;

@@ -66,7 +66,6 @@ impl Alerts {
     }
 
     /// Returns the rules.
-    #[must_use]
     pub fn rules(&self) -> &[Alert] {
         &self.rules
     }
