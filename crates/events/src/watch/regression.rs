@@ -9,8 +9,8 @@
 //! - and it is large enough to matter.
 //!
 //! The level is of a whole report: it is divided among all comparisons (Bonferroni), so that of a hundred reports without
-//! any change at most five have a finding at the level 0.05. Latencies are compared by the mean of the middle 80 percent,
-//! so that one call that hung decides nothing; what a change does to the slowest calls alone is for an
+//! any change at most five have a finding at the level 0.05. Latencies are compared by the mean of the middle half, so
+//! that a few calls that hung decide nothing; what a change does to the slowest calls alone is for an
 //! [alert](super::alert) on a percentile.
 
 use crate::bus::Bus;
@@ -173,7 +173,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn finding(&self, level: f64, min_change: f64, rng: &mut Rng) -> Option<Finding> {
-        let trim = if self.measure == Measure::LatencyMs { 0.1 } else { 0.0 };
+        let trim = if self.measure == Measure::LatencyMs { 0.25 } else { 0.0 };
         let (baseline, current) = (trimmed_mean(&self.before, trim), trimmed_mean(&self.now, trim));
         let change = current - baseline;
         let matters = match self.measure {

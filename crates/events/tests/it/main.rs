@@ -4,4 +4,5 @@ mod budget;
 mod bus;
 mod gate;
 mod propagation;
+mod regression;
 mod scope;

@@ -15,6 +15,7 @@ mod faults;
 mod field;
 mod modules;
 mod propagation;
+mod regression;
 mod signature;
 mod webhook;
 mod wires;

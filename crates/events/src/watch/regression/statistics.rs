@@ -10,9 +10,6 @@ pub(super) struct Interval {
     pub(super) high: f64,
 }
 
-/// So many resamples are drawn before it is worth to draw more.
-const FIRST: usize = 100;
-
 /// Returns the mean of the middle: without the `trim` smallest and largest parts. Sorted values.
 pub(super) fn trimmed_mean(sorted: &[f64], trim: f64) -> f64 {
     weighted(sorted.iter().map(|value| (*value, 1)), sorted.len(), trim)
@@ -60,7 +57,7 @@ fn bootstrap(
     rng: &mut Rng,
 ) -> Option<Interval> {
     let tail = level / 2.0;
-    let resamples = ((20.0 / tail) as usize).clamp(1_000, 20_000);
+    let resamples = ((4.0 / tail) as usize).clamp(1_000, 20_000);
     let mut counts = vec![0_usize; before.len().max(now.len())];
     let mut resampled = |values: &[f64], rng: &mut Rng| {
         let counts = &mut counts[..values.len()];
@@ -75,8 +72,10 @@ fn bootstrap(
         let difference = resampled(now, rng) - resampled(before, rng);
         opposite += usize::from(difference * observed <= 0.0);
         differences.push(difference);
-        // Most comparisons differ by nothing, and are done with here.
-        if differences.len() == FIRST && opposite as f64 > 2.0 * tail * FIRST as f64 + 5.0 {
+        // Most comparisons differ by nothing, and are done with here: so many on the other side of zero are far more than
+        // the level will allow in the end.
+        if differences.len() >= 20 && opposite as f64 > 4.0 + 3.0 * tail * differences.len() as f64
+        {
             return None;
         }
     }
@@ -99,7 +98,7 @@ fn is_rare(
     all.sort_unstable_by(f64::total_cmp);
     // Rounding must not make equal differences smaller.
     let observed = observed * (1.0 - 1e-9);
-    let deals = ((20.0 / level) as usize).clamp(1_000, 100_000);
+    let deals = ((4.0 / level) as usize).clamp(1_000, 100_000);
     let allowed = level * (deals + 1) as f64 - 1.0;
     let mut is_now = vec![false; all.len()];
     let mut order: Vec<_> = (0..all.len()).collect();
