@@ -91,7 +91,7 @@ impl Webhook {
     /// The address or a header makes no sense, or the system gives no thread.
     pub fn start(self) -> Result<impl Fn(&AlertChange) + Send + 'static, Error> {
         let patience = self.patience;
-        let post = Post::new(self)?;
+        let post = Post::new(&self)?;
         let (sender, receiver) = sync_channel(WAITING);
         let (ends, ended) = channel();
         let life = move || {
@@ -171,7 +171,7 @@ struct Post {
 }
 
 impl Post {
-    fn new(webhook: Webhook) -> Result<Self, Error> {
+    fn new(webhook: &Webhook) -> Result<Self, Error> {
         let address = || {
             wrong(
                 "the address of the webhook is none: write one such as https://hooks.example.com/glassbox",
@@ -203,7 +203,7 @@ impl Post {
         let client = client
             .build()
             .map_err(|error| wrong(format!("the webhook's HTTP client cannot be made: {error}")))?;
-        let Webhook { attempts, pause, .. } = webhook;
+        let Webhook { attempts, pause, .. } = *webhook;
         Ok(Self { client, url, host, headers, attempts, pause })
     }
 

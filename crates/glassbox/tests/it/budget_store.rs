@@ -117,6 +117,7 @@ fn a_file_that_is_something_else_is_an_error() {
 
 /// Asks until it is refused. Is a test like the others, unless the environment names a file of budgets.
 #[test]
+#[allow(clippy::print_stdout, reason = "it is how the child tells its parent")]
 fn spends_all_it_can() {
     let Some(path) = variable(FILE) else { return };
     let budget = Budget::tokens(20_000).named("shared").kept_in(open(Path::new(&path)));
