@@ -93,9 +93,12 @@ async fn main() -> Result<(), Error> {
                 Sampler::start(&buses[0], Sampler::KEPT)?,
                 Sampler::start(&buses[1], Sampler::KEPT)?,
             ];
-            for turn in 0..20 {
-                let first = run * 1_000 + turn * 4;
-                before.ask(&buses[(turn % 2) as usize], first..first + 4).await;
+            let calls = (0..80).map(|call| {
+                let asked = before.facts.call(NumberFactInput { number: run * 1_000 + call });
+                scope().bus(&buses[(call % 2) as usize]).run(asked)
+            });
+            for answer in parallel(8, calls).await {
+                answer?;
             }
             let [one, other] = samplers.map(|sampler| sampler.samples());
             let report = Regression::against(one).min_change(0.0).compare(&other);

@@ -175,3 +175,49 @@ fn addresses_and_headers_are_checked() {
     let mut alerts = Alerts::from_toml("webhook = 'https://a.example/'").unwrap();
     assert_eq!(alerts.take_webhooks(), ["https://a.example/"]);
 }
+
+/// Observes, and says what came of it. Is a test like the others, unless the environment names a file of alerts.
+#[test]
+#[allow(clippy::print_stdout, reason = "it is how the child tells its parent")]
+#[allow(clippy::disallowed_methods, reason = "asks whether it is the child")]
+fn observes() {
+    if std::env::var_os("GLASSBOX_ALERTS").is_none() {
+        return;
+    }
+    match glassbox::observe() {
+        Ok(observing) => {
+            // Somebody hears of the ends of model calls now.
+            println!("said: heard {}", glassbox::Bus::global().wants(EventName::LlmError));
+            drop(observing);
+            println!("said: heard {}", glassbox::Bus::global().wants(EventName::LlmError));
+        }
+        Err(error) => println!("said: {error}"),
+    }
+}
+
+#[test]
+fn observing_watches_the_alerts_that_the_environment_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("alerts.toml");
+    let observe = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "webhook::observes", "--nocapture"])
+            .env("GLASSBOX_ALERTS", &path)
+            .env("OTEL_SDK_DISABLED", "true")
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let said = said.lines().filter_map(|line| Some(line.split_once("said: ")?.1.to_owned()));
+        said.collect::<Vec<_>>().join("\n").replace(path.to_str().unwrap(), "FILE")
+    };
+    let rule = "[[alert]]\nmeasure = 'error_share'\nabove = 0.5\n";
+    assert_eq!(observe(rule), "heard true\nheard false");
+    assert_eq!(
+        observe(&format!("{rule}about = 'llm'")),
+        "GLASSBOX_ALERTS is \"FILE\": line 4: unknown key \"about\": write one of name, measure, above, below, clear, window, for, \
+         min_samples, on, module, model, labels"
+    );
+    let expected = "GLASSBOX_ALERTS is \"FILE\": the address of the webhook is none: write one such as https://hooks.example.com/glassbox";
+    assert_eq!(observe("webhook = 'hooks'"), expected);
+}
