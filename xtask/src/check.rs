@@ -71,7 +71,7 @@ fn fmt() -> Result<()> {
 fn clippy() -> Result<()> {
     tools::component("clippy", "clippy")?;
     run(&mut command(
-        "cargo clippy --workspace --exclude glassbox-benches --all-targets -- -D warnings",
+        "cargo clippy --workspace --exclude glassbox-benches --features glassbox/sqlite --all-targets -- -D warnings",
     ))
 }
 
@@ -79,16 +79,22 @@ fn test() -> Result<()> {
     tools::nextest()?;
     let aimock = peers::aimock()?;
     let rotel = peers::rotel()?;
-    run(command("cargo nextest run --workspace --exclude glassbox-benches")
-        .env("GLASSBOX_AIMOCK", aimock)
-        .env("GLASSBOX_ROTEL", rotel))
+    run(command(
+        "cargo nextest run --workspace --exclude glassbox-benches --features glassbox/sqlite",
+    )
+    .env("GLASSBOX_AIMOCK", aimock)
+    .env("GLASSBOX_ROTEL", rotel))
 }
 
 fn doctest() -> Result<()> {
-    run(&mut command("cargo test --quiet --doc --workspace --exclude glassbox-benches"))
+    run(&mut command(
+        "cargo test --quiet --doc --workspace --exclude glassbox-benches --features glassbox/sqlite",
+    ))
 }
 
 fn doc() -> Result<()> {
-    run(command("cargo doc --workspace --exclude glassbox-benches --no-deps")
-        .env("RUSTDOCFLAGS", "-D warnings"))
+    run(command(
+        "cargo doc --workspace --exclude glassbox-benches --features glassbox/sqlite --no-deps",
+    )
+    .env("RUSTDOCFLAGS", "-D warnings"))
 }

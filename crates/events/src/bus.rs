@@ -1,7 +1,7 @@
 //! The bus: hands each event to those who asked for it, and shields the program from them.
 
 use crate::clock;
-use crate::event::{Event, EventData, EventName, SpanContext};
+use crate::event::{Event, EventData, EventName, RunStopped, SpanContext};
 use crate::pattern::{Pattern, PatternError};
 use crate::run::Stop;
 use arc_swap::ArcSwap;
@@ -209,8 +209,10 @@ impl Bus {
 
     /// Stops the run of a span, and tells so if it was not stopped before.
     pub fn stop(&self, span: &Arc<SpanContext>, stop: Stop) {
-        if span.run().stop(stop.clone()) {
-            self.emit(span, EventData::RunStopped(stop));
+        let run = span.run();
+        if run.stop(stop.clone()) {
+            let (spent, in_flight) = (run.spent(), run.in_flight());
+            self.emit(span, EventData::RunStopped(RunStopped { stop, spent, in_flight }));
         }
     }
 

@@ -1,7 +1,7 @@
 //! The events: a closed, typed list. What began or ended carries its span; the rest carries its own facts.
 
 use crate::refusal::{BudgetExceeded, Unit};
-use crate::run::{Run, Stop};
+use crate::run::Run;
 use glassbox_trace::id::{SpanId, TraceId};
 use glassbox_trace::span::{Detail, Generation, Note, Span, TraceAttributes};
 use glassbox_trace::time::Timestamp;
@@ -16,7 +16,7 @@ mod watch;
 
 pub use agent::{CodeActIteration, CodeExecution, MaxIterations, ReactCall, ReactIteration};
 pub use name::EventName;
-pub use watch::{Alert, Regression};
+pub use watch::{Alert, Regression, RunStopped};
 
 /// Something that happened, when, and where in the program.
 #[derive(Clone, Debug)]
@@ -78,7 +78,7 @@ impl SpanContext {
         &self.shared.trace
     }
 
-    /// Returns the run that a [`Stop`] ends.
+    /// Returns the run that a [`Stop`](crate::run::Stop) ends.
     #[must_use]
     pub fn run(&self) -> &Run {
         &self.shared.run
@@ -130,7 +130,7 @@ pub enum EventData {
     /// A budget refused a call.
     BudgetExceeded(Arc<BudgetExceeded>),
     /// A run was stopped.
-    RunStopped(Stop),
+    RunStopped(RunStopped),
     /// A model did not answer, another one is asked instead.
     LlmFallback(LlmFallback),
     /// A tool's call began; the span is open.

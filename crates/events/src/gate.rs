@@ -3,6 +3,8 @@
 use crate::bus::Bus;
 use crate::event::SpanContext;
 use crate::refusal::Refusal;
+use crate::run::Run;
+use crate::spending::Spending;
 use glassbox_trace::cost::Cost;
 use glassbox_trace::usage::Usage;
 use rust_decimal::Decimal;
@@ -54,6 +56,23 @@ pub enum Action {
     CodeRun,
 }
 
+impl Action {
+    /// Returns the most that the action can spend; without money where no price is known.
+    #[must_use]
+    pub fn bound(&self) -> Spending {
+        match self {
+            Self::LlmAttempt { input_tokens, output_tokens, cost, .. } => Spending {
+                tokens: input_tokens.saturating_add(*output_tokens),
+                usd: cost.unwrap_or_default(),
+                calls: 1,
+                ..Spending::default()
+            },
+            Self::ToolCall { .. } => Spending { tool_calls: 1, ..Spending::default() },
+            Self::CodeRun => Spending { code_runs: 1, ..Spending::default() },
+        }
+    }
+}
+
 /// What an action did spend.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Spent {
@@ -70,6 +89,21 @@ pub enum Spent {
     Unknown,
 }
 
+impl Spent {
+    /// Returns the amounts, where `bound` is what the action could spend at most.
+    #[must_use]
+    pub fn amounts(self, bound: Spending) -> Spending {
+        match self {
+            Self::Nothing => Spending::default(),
+            Self::Known { usage, .. } if usage.is_unknown() => bound,
+            Self::Known { usage, cost } => {
+                Spending { tokens: usage.total(), usd: cost.total().unwrap_or(bound.usd), ..bound }
+            }
+            Self::Unknown => bound,
+        }
+    }
+}
+
 /// What a gate has set aside for an action.
 pub trait Reservation: Send {
     /// Replaces the reservation by what was spent.
@@ -82,6 +116,8 @@ pub trait Reservation: Send {
 #[derive(Default)]
 pub struct Permit {
     reservations: Vec<Box<dyn Reservation>>,
+    /// The run that counts what is spent, and the most that it can be; taken when it is settled.
+    counted: Option<(Run, Spending)>,
 }
 
 impl Permit {
@@ -107,6 +143,9 @@ impl Permit {
                 }
             }
         }
+        let (run, bound) = (request.span.run().clone(), request.action.bound());
+        run.begin(bound);
+        permit.counted = Some((run, bound));
         Ok(permit)
     }
 
@@ -116,6 +155,9 @@ impl Permit {
     }
 
     fn settle_all(&mut self, spent: Spent) {
+        if let Some((run, bound)) = self.counted.take() {
+            run.settle(bound, spent.amounts(bound));
+        }
         for reservation in self.reservations.drain(..) {
             reservation.settle(spent);
         }

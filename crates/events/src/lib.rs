@@ -15,6 +15,7 @@
 //! From the ground up; a module uses only those above it.
 
 pub mod clock;
+pub mod spending;
 pub mod run;
 pub mod refusal;
 pub mod event;

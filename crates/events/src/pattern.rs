@@ -55,7 +55,7 @@ impl FromStr for Pattern {
 }
 
 /// Matches a text against a pattern in which `*` stands for any text.
-fn glob(pattern: &[u8], text: &[u8]) -> bool {
+pub(crate) fn glob(pattern: &[u8], text: &[u8]) -> bool {
     match pattern.split_first() {
         None => text.is_empty(),
         Some((b'*', rest)) => (0..=text.len()).any(|skipped| glob(rest, &text[skipped..])),

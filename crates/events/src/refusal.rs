@@ -31,9 +31,9 @@ pub enum Refusal {
     Other(Arc<str>),
 }
 
-/// Tells that a call was not made because a budget does not hold its upper bound.
-///
-/// `spent + reserved + needed` would be more than `limit`. All four are in `unit`.
+/// Tells that a call was not made because a budget does not hold its upper bound: `spent + reserved + needed` would be
+/// more than `limit`. Or, of a soft budget, that a call was made which did spend more: then `spent` is more than `limit`,
+/// and `needed` is what the call has spent. The amounts are in `unit`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BudgetExceeded {
     /// The budget's name.
@@ -48,10 +48,13 @@ pub struct BudgetExceeded {
     pub reserved: Decimal,
     /// What the refused call could have spent at most.
     pub needed: Decimal,
+    /// Whether the call was refused; a soft budget only tells.
+    pub refused: bool,
 }
 
 /// What a budget counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Unit {
     /// Tokens, in and out.
     Tokens,
@@ -59,6 +62,12 @@ pub enum Unit {
     Usd,
     /// Model attempts.
     Calls,
+    /// Calls of tools.
+    ToolCalls,
+    /// Runs of a model's code.
+    CodeRuns,
+    /// Seconds since the run began.
+    WallTime,
 }
 
 impl Unit {
@@ -69,6 +78,9 @@ impl Unit {
             Self::Tokens => format!("{amount} tokens"),
             Self::Usd => format!("${}", amount.round_dp(6).normalize()),
             Self::Calls => format!("{amount} calls"),
+            Self::ToolCalls => format!("{amount} tool calls"),
+            Self::CodeRuns => format!("{amount} code runs"),
+            Self::WallTime => format!("{} s", amount.round_dp(3).normalize()),
         }
     }
 }
@@ -76,16 +88,23 @@ impl Unit {
 impl fmt::Display for BudgetExceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let amount = |amount| self.unit.amount(amount);
+        write!(f, "budget {:?} of {} is exceeded: ", self.budget, amount(self.limit))?;
+        if !self.refused || self.unit == Unit::WallTime {
+            return write!(f, "{} spent", amount(self.spent));
+        }
         write!(
             f,
-            "budget {:?} of {} is exceeded: {} spent, {} reserved by calls in flight, and this call may need {}: \
-             raise the limit, lower `max_tokens`, or shorten the prompt",
-            self.budget,
-            amount(self.limit),
+            "{} spent, {} reserved by calls in flight, and this call may need {}: ",
             amount(self.spent),
             amount(self.reserved),
             amount(self.needed),
-        )
+        )?;
+        f.write_str(match self.unit {
+            Unit::Tokens | Unit::Usd | Unit::Calls => {
+                "raise the limit, lower `max_tokens`, or shorten the prompt"
+            }
+            Unit::ToolCalls | Unit::CodeRuns | Unit::WallTime => "raise the limit",
+        })
     }
 }
 

@@ -4,16 +4,21 @@
 //! | --- | --- |
 //! | `OPENAI_API_KEY`, `ANTHROPIC_API_KEY`, `GEMINI_API_KEY`, .. | the key of a provider, by the provider's usual name |
 //! | `OPENAI_BASE_URL`, `ANTHROPIC_BASE_URL`, `OLLAMA_HOST`, .. | another address of the provider |
+//! | `GLASSBOX_ALERTS` | path of a TOML file with alerts that [`observe`](crate::observe) watches |
 //! | `GLASSBOX_PRICES` | path of a JSON file with prices that add to or replace the built-in ones |
 
 #![allow(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
 
 use crate::error::{Error, ErrorKind};
+use glassbox_events::watch::Alerts;
 use glassbox_trace::price::PriceTable;
+use std::fmt::Display;
 use std::sync::{Arc, OnceLock};
 
 /// The variable with the path of further prices.
 const PRICES: &str = "GLASSBOX_PRICES";
+/// The variable with the path of alerts.
+const ALERTS: &str = "GLASSBOX_ALERTS";
 
 /// Reads the first of several variables that is set and not blank.
 pub(crate) fn first_of(names: &[&str]) -> Option<String> {
@@ -37,4 +42,16 @@ pub(crate) fn prices() -> Result<Arc<PriceTable>, Error> {
         }
     });
     read.clone().map_err(|message| Error::new(ErrorKind::Config, message))
+}
+
+/// Returns the alerts of the file that `GLASSBOX_ALERTS` names, and its path.
+pub(crate) fn alerts() -> Result<Option<(String, Alerts)>, Error> {
+    let Some(path) = first_of(&[ALERTS]) else { return Ok(None) };
+    let alerts = Alerts::from_file(&path).map_err(|error| in_alerts(&path, &error))?;
+    Ok(Some((path, alerts)))
+}
+
+/// Says in which file the alerts have a mistake.
+pub(crate) fn in_alerts(path: &str, problem: &dyn Display) -> Error {
+    Error::new(ErrorKind::Config, format!("{ALERTS} is {path:?}: {problem}"))
 }

@@ -53,8 +53,13 @@ mod best_of_n;
 mod refine;
 mod retriever;
 mod run;
+mod watching;
+#[cfg(feature = "sqlite")]
+mod budget_store;
 
 pub use best_of_n::BestOfN;
+#[cfg(feature = "sqlite")]
+pub use budget_store::SqliteBudgetStore;
 pub use chain_of_thought::ChainOfThought;
 pub use definitions::Definitions;
 pub use embedder::{Embedded, Embedder};
@@ -80,6 +85,7 @@ pub use tool::{
     DEFAULT_TOOL_TIMEOUT, Tool, ToolError, ToolOutcome, ToolOutput, Toolbox, dynamic_tool,
     module_tool, tool_fn,
 };
+pub use watching::{Webhook, observe, start_alerts};
 
 pub use glassbox_events::bus::{Bus, EventReceiver, Subscriber, Subscription};
 pub use glassbox_events::context::Context;
@@ -91,7 +97,7 @@ pub use glassbox_events::run::{Run, Stop};
 pub use glassbox_events::scope::{Scope, join_all, parallel, spawn};
 pub use glassbox_events::watch;
 pub use glassbox_telemetry as telemetry;
-pub use glassbox_telemetry::observe::{Observe, Observing, observe};
+pub use glassbox_telemetry::observe::{Observe, Observing};
 pub use glassbox_trace as trace;
 pub use glassbox_trace::message::{Message, Role, ToolDefinition};
 pub use glassbox_trace::{cost::Cost, usage::Usage};

@@ -126,7 +126,7 @@ fn facts(event: &Event, paint: Paint) -> String {
             format!("{} of {:?} is {} % spent", threshold.budget, threshold.unit, threshold.percent)
         }
         EventData::BudgetExceeded(exceeded) => paint::short(&exceeded.to_string(), 80),
-        EventData::RunStopped(stop) => paint::short(stop.reason(), 80),
+        EventData::RunStopped(stopped) => paint::short(stopped.reason(), 80),
         _ => event.subject().map(|span| span_facts(span, paint)).unwrap_or_default(),
     }
 }

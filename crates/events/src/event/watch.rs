@@ -1,6 +1,28 @@
-//! What watchers tell: alerts, and differences from a baseline.
+//! What watchers tell: stopped runs, alerts, and differences from a baseline.
 
+use crate::run::Stop;
+use crate::spending::Spending;
 use std::sync::Arc;
+
+/// A run that was stopped, and what it had spent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunStopped {
+    /// Why it was stopped.
+    pub stop: Stop,
+    /// What it had spent when it was stopped.
+    pub spent: Spending,
+    /// What was under way then and may be charged for as well, at most. It is cancelled; what it did spend is in
+    /// [`Run::spent`](crate::run::Run::spent) once it has ended.
+    pub in_flight: Spending,
+}
+
+impl RunStopped {
+    /// Returns why the run was stopped.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        self.stop.reason()
+    }
+}
 
 /// An alert that began or ended.
 #[derive(Clone, Debug, PartialEq)]

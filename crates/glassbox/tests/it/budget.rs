@@ -89,6 +89,7 @@ impl Load {
             Unit::Tokens => tokens.map(Decimal::from),
             Unit::Usd => usd.map(|usd| Decimal::new(usd, 5)),
             Unit::Calls => Some(calls.unwrap_or(1_000_000).into()),
+            _ => None,
         }
     }
 

@@ -7,6 +7,7 @@ use crate::processor::AsyncSpanProcessor;
 use crate::queue::{Queue, Reply};
 use crate::report::{FlushError, FlushReport};
 use glassbox_events::bus::Subscription;
+use std::any::Any;
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -22,6 +23,8 @@ pub struct Observing {
     subscriptions: Vec<Subscription>,
     infos: Vec<DestinationInfo>,
     flush_deadline: Duration,
+    /// What ends with it.
+    kept: Vec<Box<dyn Any + Send + Sync>>,
     ended: bool,
 }
 
@@ -32,7 +35,13 @@ impl Observing {
         infos: Vec<DestinationInfo>,
         flush_deadline: Duration,
     ) -> Self {
-        Self { processor, subscriptions, infos, flush_deadline, ended: false }
+        let kept = Vec::new();
+        Self { processor, subscriptions, infos, flush_deadline, kept, ended: false }
+    }
+
+    /// Keeps a value until observing ends, such as the guard of something else that observes.
+    pub fn keep(&mut self, value: impl Any + Send + Sync) {
+        self.kept.push(Box::new(value));
     }
 
     /// Returns how the export is doing.
@@ -89,6 +98,7 @@ impl Observing {
     ///
     /// Some spans since the last flush could not be delivered.
     pub async fn shutdown(mut self) -> Result<FlushReport, FlushError> {
+        self.kept.clear();
         self.subscriptions.clear();
         let (deadline, stop_by) = self.deadlines();
         let report = self.answers(Some(deadline), |queue, reply| queue.stop(reply, stop_by)).await;
@@ -178,6 +188,7 @@ impl Drop for Observing {
         if self.ended {
             return;
         }
+        self.kept.clear();
         self.subscriptions.clear();
         let (deadline, stop_by) = self.deadlines();
         self.answers_by(deadline, |queue, reply| queue.stop(reply, stop_by));
