@@ -55,6 +55,8 @@ struct Row {
     received: usize,
     /// It has some of them more than once.
     again: bool,
+    /// It may have: a request that was given up on may have arrived all the same.
+    may_repeat: bool,
     /// What may be lost.
     promise: &'static str,
 }
@@ -84,11 +86,16 @@ impl Row {
             ended: ended as u64,
             received: names.len(),
             again,
+            may_repeat: false,
             health,
             promise: "none",
         };
         assert!(row.received as u64 >= row.health.exported.min(row.ended), "{row}");
         row
+    }
+
+    fn may_repeat(self) -> Self {
+        Self { may_repeat: true, ..self }
     }
 
     /// Spans that are nowhere.
@@ -99,9 +106,10 @@ impl Row {
 
 impl std::fmt::Display for Row {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { fault, spool, ended, health, received, again, promise } = self;
+        let Self { fault, spool, ended, health, received, may_repeat, promise, .. } = self;
         let DestinationHealth { exported, spooled, dropped, .. } = health;
-        let (spool, again) = (if *spool { "yes" } else { "no" }, if *again { "some" } else { "-" });
+        let (spool, again) =
+            (if *spool { "yes" } else { "no" }, if *may_repeat { "may" } else { "-" });
         let (dropped, lost) = (dropped.to_string(), self.lost());
         write!(
             f,
@@ -278,7 +286,7 @@ fn hung(fault: &'static str, spool: bool) -> Row {
     recovers.store(true, Ordering::Relaxed);
     let next = observe(destination, Some(&folder));
     wait_for(|| next.health().destinations[0].exported >= count() as u64);
-    delivered(Row::of(fault, spool, count(), next.processor(), &receiver))
+    delivered(Row::of(fault, spool, count(), next.processor(), &receiver)).may_repeat()
 }
 
 /// Refuses the credentials for a time; then somebody has corrected them.
@@ -320,7 +328,7 @@ fn dripping(fault: &'static str, spool: bool) -> Row {
     let observing = observe(destination(&receiver.url).limits(limits), folder.as_ref());
     end_some(&observing, 0..count());
     let _ = observing.flush_blocking(PATIENCE);
-    delivered(Row::of(fault, spool, count(), observing.processor(), &receiver))
+    delivered(Row::of(fault, spool, count(), observing.processor(), &receiver)).may_repeat()
 }
 
 fn killed(fault: &'static str) -> Row {
@@ -420,6 +428,7 @@ macro_rules! faults {
                 "fault", "spool", "ended", "exported", "spooled", "dropped", "received", "again", "lost", "of at most"
             );
             for row in rows {
+                assert!(!row.again || row.may_repeat, "sent more than once: {row}");
                 writeln!(table, "{row}").unwrap();
             }
             println!("{table}");
