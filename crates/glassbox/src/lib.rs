@@ -43,6 +43,7 @@ mod module;
 mod tool;
 mod predict;
 mod chain_of_thought;
+mod react;
 mod run;
 
 pub use chain_of_thought::ChainOfThought;
@@ -58,6 +59,7 @@ pub use lm::{
 pub use module::{BoxFuture, DynModule, Module, Record};
 pub use predict::Predict;
 pub use prediction::Prediction;
+pub use react::{DEFAULT_MAX_ITERATIONS, DEFAULT_MAX_PARALLEL, ReAct};
 pub use run::{scope, subscribe, with_lm};
 pub use signature::{FieldSpec, Signature, object_schema};
 pub use tool::{
@@ -77,7 +79,7 @@ pub use glassbox_events::watch;
 pub use glassbox_telemetry as telemetry;
 pub use glassbox_telemetry::observe::{Observe, Observing, observe};
 pub use glassbox_trace as trace;
-pub use glassbox_trace::message::{Message, Role, ToolDefinition};
+pub use glassbox_trace::message::{Message, Role, ToolCall, ToolDefinition};
 pub use glassbox_trace::{cost::Cost, usage::Usage};
 
 /// What the derives' code calls. Not for use by hand: it may change in any release.

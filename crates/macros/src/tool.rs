@@ -193,7 +193,8 @@ fn argument(argument: &FnArg) -> syn::Result<Field> {
         }
     };
     if let Type::Reference(reference) = ty.as_ref() {
-        let message = "what a model writes is owned: write `String` for `&str`, `Vec<T>` for `&[T]`";
+        let message =
+            "what a model writes is owned: write `String` for `&str`, `Vec<T>` for `&[T]`";
         return Err(Error::new_spanned(reference, message));
     }
     Ok(Field {

@@ -31,8 +31,9 @@ pub fn schema<T: Field>() -> Value {
 
 /// Reads arguments as a `T`.
 pub fn read<T: Field>(arguments: &Value, is_wrapped: bool) -> Result<T, ToolError> {
-    lenient(arguments, is_wrapped)
-        .map_err(|error| ToolError::of(Kind::Arguments, format!("the arguments do not fit: {error}")))
+    lenient(arguments, is_wrapped).map_err(|error| {
+        ToolError::of(Kind::Arguments, format!("the arguments do not fit: {error}"))
+    })
 }
 
 /// Reads arguments as a `T` and writes them as its schema wants them.

@@ -83,7 +83,9 @@ impl Toolbox {
                 span.end(Status::Ok, Some(payload));
                 return Ok(outcome);
             }
-            Err(Ending::Failed(error)) => error.into_refused().map_or_else(Ending::Failed, Ending::Refused),
+            Err(Ending::Failed(error)) => {
+                error.into_refused().map_or_else(Ending::Failed, Ending::Refused)
+            }
             Err(refused) => refused,
         };
         match ending {
@@ -104,7 +106,10 @@ impl Toolbox {
             [] => "there are no tools".to_owned(),
             names => format!("call one of {}", names.join(", ")),
         };
-        ToolError::of(Kind::Unknown, format!("there is no tool named {:?}: {known}", short(name, NAME_LENGTH)))
+        ToolError::of(
+            Kind::Unknown,
+            format!("there is no tool named {:?}: {known}", short(name, NAME_LENGTH)),
+        )
     }
 }
 
@@ -163,9 +168,14 @@ async fn work(entry: &Entry, arguments: Value) -> Result<Value, ToolError> {
     // Called within the future, so that what panics before it returns one is caught too.
     let work = AssertUnwindSafe(async { entry.tool.call(arguments).await }).catch_unwind();
     let caught = match entry.timeout {
-        Some(limit) if Handle::try_current().is_ok() => timeout(limit, work).await.map_err(|_| {
-            ToolError::of(Kind::Timeout, format!("the tool had no result within {limit:?} and was given up"))
-        })?,
+        Some(limit) if Handle::try_current().is_ok() => {
+            timeout(limit, work).await.map_err(|_| {
+                ToolError::of(
+                    Kind::Timeout,
+                    format!("the tool had no result within {limit:?} and was given up"),
+                )
+            })?
+        }
         _ => work.await,
     };
     caught.unwrap_or_else(|panic| Err(ToolError::of(Kind::Panic, panic_words(panic.as_ref()))))
@@ -180,7 +190,11 @@ fn fitting(entry: &Entry, arguments: &Value, context: &Context) -> Result<Value,
         .take(MISTAKES)
         .map(|error| match error.instance_path().as_str() {
             "" => short(&error.to_string(), MISTAKE_LENGTH),
-            path => format!("{}: {}", short(path, MISTAKE_LENGTH), short(&error.to_string(), MISTAKE_LENGTH)),
+            path => format!(
+                "{}: {}",
+                short(path, MISTAKE_LENGTH),
+                short(&error.to_string(), MISTAKE_LENGTH)
+            ),
         })
         .collect();
     if mistakes.is_empty() {
@@ -189,12 +203,19 @@ fn fitting(entry: &Entry, arguments: &Value, context: &Context) -> Result<Value,
     let mistakes = mistakes.join("; ");
     match entry.tool.coerce(&arguments) {
         Some(coerced) if entry.validator.is_valid(&coerced) => {
-            let repair: Arc<str> = format!("read arguments that do not fit the schema: {mistakes}").into();
-            context.note(EventData::AdapterRepair(AdapterRepair { repair: Arc::clone(&repair) }), repair);
+            let repair: Arc<str> =
+                format!("read arguments that do not fit the schema: {mistakes}").into();
+            context.note(
+                EventData::AdapterRepair(AdapterRepair { repair: Arc::clone(&repair) }),
+                repair,
+            );
             Ok(coerced)
         }
         _ => {
-            let message = format!("the arguments do not fit the schema of {}: {mistakes}", entry.definition.name);
+            let message = format!(
+                "the arguments do not fit the schema of {}: {mistakes}",
+                entry.definition.name
+            );
             Err(ToolError::of(Kind::Arguments, message))
         }
     }

@@ -136,7 +136,10 @@ impl Toolbox {
             ));
         }
         let validator = jsonschema::validator_for(&parameters).map_err(|error| {
-            format!("the schema of tool {name:?} is none, at {:?}: {error}", error.instance_path().as_str())
+            format!(
+                "the schema of tool {name:?} is none, at {:?}: {error}",
+                error.instance_path().as_str()
+            )
         })?;
         let description = tool.description().into();
         Ok(Entry {
@@ -176,7 +179,10 @@ mod tests {
             assert!(error.to_string().contains(expected), "{error}");
             assert_eq!(error.kind(), ErrorKind::Config);
         };
-        check(Toolbox::new().with(named("a", object())).with(named("a", object())), "two tools are named \"a\"");
+        check(
+            Toolbox::new().with(named("a", object())).with(named("a", object())),
+            "two tools are named \"a\"",
+        );
         check(Toolbox::new().with(named("a b", object())), "providers refuse a tool named \"a b\"");
         check(Toolbox::new().with(named("", object())), "providers refuse a tool named \"\"");
         check(Toolbox::new().with(named("a", json!({ "type": "string" }))), "not of an object");

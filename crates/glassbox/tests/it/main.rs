@@ -13,6 +13,7 @@ mod faults;
 mod field;
 mod modules;
 mod propagation;
+mod react;
 mod signature;
 mod tool;
 mod wires;

@@ -19,7 +19,9 @@ fn divide(
     dividend: i64,
     #[arg(description = "The number that it is divided by.", default = 2)] divisor: i64,
 ) -> Result<i64, String> {
-    dividend.checked_div(divisor).ok_or_else(|| format!("{dividend} cannot be divided by {divisor}"))
+    dividend
+        .checked_div(divisor)
+        .ok_or_else(|| format!("{dividend} cannot be divided by {divisor}"))
 }
 
 #[derive(Clone, Debug, Field)]
@@ -77,10 +79,8 @@ fn functions_describe_themselves() {
     assert_eq!(weather.timeout(), Some(Duration::from_secs(5)));
     assert_eq!(divide::run(7, 2), Ok(3));
     let definitions = tools().definitions();
-    let schemas: Vec<_> = definitions
-        .iter()
-        .map(|tool| format!("{}: {}", tool.name, tool.parameters))
-        .collect();
+    let schemas: Vec<_> =
+        definitions.iter().map(|tool| format!("{}: {}", tool.name, tool.parameters)).collect();
     insta::assert_snapshot!(schemas.join("\n"), @r#"
     divide: {"type":"object","properties":{"dividend":{"type":"integer","description":"The number that is divided."},"divisor":{"type":["integer","null"],"description":"The number that it is divided by."}},"required":["dividend"],"additionalProperties":false}
     weather-now: {"type":"object","properties":{"city":{"type":"string"},"unit":{"anyOf":[{"type":"string","enum":["celsius","fahrenheit"]},{"type":"null"}]}},"required":["city"],"additionalProperties":false}
@@ -195,7 +195,10 @@ async fn a_call_is_a_span_with_arguments_result_and_error() {
 struct Forbids(&'static str);
 
 impl Gate for Forbids {
-    fn ask(&self, request: &gate::Request<'_>) -> Result<Option<Box<dyn gate::Reservation>>, Refusal> {
+    fn ask(
+        &self,
+        request: &gate::Request<'_>,
+    ) -> Result<Option<Box<dyn gate::Reservation>>, Refusal> {
         match request.action {
             gate::Action::ToolCall { tool } if &**tool == self.0 => {
                 Err(Refusal::Other(format!("{tool} is forbidden").into()))
@@ -211,7 +214,15 @@ async fn a_gate_refuses_a_tool_and_that_is_no_observation() {
     let scope = || stage.scope().gate(Forbids("ring"));
     let refused = scope().run(tools().call("ring", json!({}), None)).await.unwrap_err();
     assert_eq!(refused.to_string(), "ring is forbidden");
-    assert_eq!(scope().run(tools().call("divide", json!({ "dividend": 4 }), None)).await.unwrap().text.as_ref(), "2");
+    assert_eq!(
+        scope()
+            .run(tools().call("divide", json!({ "dividend": 4 }), None))
+            .await
+            .unwrap()
+            .text
+            .as_ref(),
+        "2"
+    );
     insta::assert_snapshot!(stage.tree(), @r"
     execute_tool ring [tool] error: refused
     execute_tool divide [tool]
@@ -261,10 +272,15 @@ async fn a_module_is_a_tool_and_its_spans_are_below() {
     let stage = Stage::new();
     let lm = Lm::scripted([json!({ "answer": "42" })]);
     let toolbox = Toolbox::new().with(module_tool("ask", "Asks.", Predict::<Ask>::new(&lm)));
-    let outcome = stage.scope().run(toolbox.call("ask", json!({ "question": "6 by 7?" }), None)).await.unwrap();
+    let outcome = stage
+        .scope()
+        .run(toolbox.call("ask", json!({ "question": "6 by 7?" }), None))
+        .await
+        .unwrap();
     assert_eq!(*outcome.value, json!({ "answer": "42" }));
     // The script is at its end, and that is the model's to know.
-    let failed = stage.scope().run(toolbox.call("ask", json!({ "question": "?" }), None)).await.unwrap();
+    let failed =
+        stage.scope().run(toolbox.call("ask", json!({ "question": "?" }), None)).await.unwrap();
     assert!(failed.failed && failed.text.contains("the script has 1 replies"), "{}", failed.text);
     insta::assert_snapshot!(stage.tree(), @r"
     execute_tool ask [tool]
@@ -283,7 +299,8 @@ async fn a_refusal_within_a_tool_stops_who_called_it() {
     let lm = Lm::scripted([json!({ "answer": "42" })]);
     let toolbox = Toolbox::new().with(module_tool("ask", "Asks.", Predict::<Ask>::new(&lm)));
     let scope = stage.scope().gate(glassbox::watch::Budget::tokens(1));
-    let refused = scope.run(toolbox.call("ask", json!({ "question": "?" }), None)).await.unwrap_err();
+    let refused =
+        scope.run(toolbox.call("ask", json!({ "question": "?" }), None)).await.unwrap_err();
     assert!(refused.is_budget());
     insta::assert_snapshot!(stage.tree(), @r"
     execute_tool ask [tool] error: budget_exceeded
@@ -300,7 +317,8 @@ fn tools_work_without_a_runtime() {
         json!({ "type": "object" }),
         |arguments| async move { Ok::<_, ToolError>(arguments) },
     ));
-    let call = |name, arguments| futures::executor::block_on(toolbox.call(name, arguments, None)).unwrap();
+    let call =
+        |name, arguments| futures::executor::block_on(toolbox.call(name, arguments, None)).unwrap();
     assert_eq!(call("divide", json!({ "dividend": 8 })).text.as_ref(), "4");
     assert_eq!(call("echo", json!({ "a": [1] })).text.as_ref(), r#"{"a":[1]}"#);
 }
