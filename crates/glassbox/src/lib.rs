@@ -41,6 +41,8 @@ mod example;
 mod prediction;
 mod module;
 mod tool;
+#[cfg(feature = "mcp")]
+pub mod mcp;
 mod predict;
 mod chain_of_thought;
 mod react;

@@ -134,7 +134,7 @@ impl<'a> Session<'a> {
         let (dropped, kept) = (trimmed.dropped, trimmed.kept);
         let done = match dropped {
             0 => "what the tools said last is cut".to_owned(),
-            dropped => format!("the oldest {dropped} turns are dropped and {kept} kept"),
+            dropped => format!("the oldest turns are dropped ({dropped}), the last {kept} kept"),
         };
         let data = ContextTrimmed { signature: self.plan.signature.into(), dropped, kept };
         let message = format!("the conversation is longer than the model can take: {done}");

@@ -11,6 +11,7 @@ mod compile_errors;
 mod context;
 mod faults;
 mod field;
+mod mcp;
 mod modules;
 mod propagation;
 mod react;

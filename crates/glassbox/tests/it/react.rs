@@ -511,9 +511,9 @@ async fn a_conversation_that_is_too_long_forgets_its_oldest_turns_and_says_so() 
         })
         .collect();
     insta::assert_snapshot!(notes.join("\n"), @r"
-    turn 4: react.context_trimmed: the conversation is longer than the model can take: the oldest 1 turns are dropped and 2 kept
-    turn 5: react.context_trimmed: the conversation is longer than the model can take: the oldest 1 turns are dropped and 2 kept
-    turn 6: react.context_trimmed: the conversation is longer than the model can take: the oldest 1 turns are dropped and 2 kept
+    turn 4: react.context_trimmed: the conversation is longer than the model can take: the oldest turns are dropped (1), the last 2 kept
+    turn 5: react.context_trimmed: the conversation is longer than the model can take: the oldest turns are dropped (1), the last 2 kept
+    turn 6: react.context_trimmed: the conversation is longer than the model can take: the oldest turns are dropped (1), the last 2 kept
     ");
     assert_eq!(stage.count(EventName::ReactContextTrimmed), notes.len());
     // The model is told, and every call it still sees has its result.
