@@ -145,7 +145,7 @@ impl McpServer {
             .await
             .map_err(|_| failed(format!("did not answer within {PATIENCE:?}")))??;
         let connection = Arc::new(Connection { service, network });
-        let tools = listed.into_iter().map(|tool| McpTool::new(&connection, tool)).collect();
+        let tools = listed.iter().map(|tool| McpTool::new(&connection, tool)).collect();
         Ok(Self { connection, tools })
     }
 

@@ -30,7 +30,7 @@ pub struct McpTool {
 }
 
 impl McpTool {
-    pub(super) fn new(connection: &Arc<Connection>, tool: rmcp::model::Tool) -> Self {
+    pub(super) fn new(connection: &Arc<Connection>, tool: &rmcp::model::Tool) -> Self {
         Self {
             connection: Arc::clone(connection),
             name: plain(&tool.name).into(),
