@@ -163,7 +163,7 @@ mod tests {
             assert_eq!(trimmed, Trimmed { dropped: 0, kept: 1 });
             lengths.push(conversation.messages()[1].bytes());
         }
-        assert_eq!(lengths, [2002, 1003, 503, 253]);
+        assert_eq!(lengths, [2000, 1000, 500]);
     }
 
     #[test]
