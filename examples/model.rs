@@ -17,11 +17,19 @@ pub struct Model {
 ///
 /// The named model has no key, or the simulated provider cannot listen.
 pub fn model() -> Result<Model, Error> {
+    scripted_model(Script::coffee_shop())
+}
+
+/// Returns the same, with a script of one's own for the simulated model.
+///
+/// # Errors
+///
+/// As [`model`].
+pub fn scripted_model(script: Script) -> Result<Model, Error> {
     if let Some(name) = std::env::args().nth(1) {
         return Ok(Model { lm: Lm::from_env(&name)?, sim: None });
     }
-    let sim =
-        Sim::builder().speed(20.0).script(Script::coffee_shop()).start().map_err(Error::other)?;
+    let sim = Sim::builder().speed(20.0).script(script).start().map_err(Error::other)?;
     let lm = Lm::builder("openai/gpt-4o-mini").base_url(sim.openai_url()).api_key("sim").build()?;
     Ok(Model { lm, sim: Some(sim) })
 }

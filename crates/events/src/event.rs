@@ -14,7 +14,9 @@ mod attribute;
 mod name;
 mod watch;
 
-pub use agent::{CodeActIteration, CodeExecution, MaxIterations, ReactCall, ReactIteration};
+pub use agent::{
+    CodeActIteration, CodeExecution, ContextTrimmed, MaxIterations, ReactCall, ReactIteration,
+};
 pub use name::EventName;
 pub use watch::{Alert, Regression, RunStopped};
 
@@ -143,6 +145,8 @@ pub enum EventData {
     ReactIterationComplete(ReactIteration),
     /// A ReAct or CodeAct agent used up its turns.
     ReactMaxIterations(MaxIterations),
+    /// A ReAct agent forgot its oldest turns, since the conversation was longer than the model can take.
+    ReactContextTrimmed(ContextTrimmed),
     /// A turn of a CodeAct agent ended.
     CodeActIterationComplete(CodeActIteration),
     /// A model's code was run.
@@ -347,6 +351,7 @@ impl EventData {
             Self::ToolError(_) => EventName::ToolError,
             Self::ReactIterationComplete(_) => EventName::ReactIterationComplete,
             Self::ReactMaxIterations(_) => EventName::ReactMaxIterations,
+            Self::ReactContextTrimmed(_) => EventName::ReactContextTrimmed,
             Self::CodeActIterationComplete(_) => EventName::CodeActIterationComplete,
             Self::CodeActExecution(_) => EventName::CodeActExecution,
             Self::AlertFired(_) => EventName::AlertFired,

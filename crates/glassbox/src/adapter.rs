@@ -25,8 +25,8 @@ mod markers;
 /// What a signature asks of a model, whatever its types.
 #[derive(Debug)]
 pub(crate) struct Task {
-    pub(crate) instructions: &'static str,
-    pub(crate) inputs: &'static [FieldSpec],
+    pub(crate) instructions: Arc<str>,
+    pub(crate) inputs: Vec<FieldSpec>,
     /// Output fields that a module puts first, such as the reasoning of a chain of thought.
     pub(crate) leading: &'static [FieldSpec],
     pub(crate) outputs: &'static [FieldSpec],
@@ -70,8 +70,8 @@ struct Read {
 impl Task {
     pub(crate) fn new(
         name: &'static str,
-        instructions: &'static str,
-        inputs: &'static [FieldSpec],
+        instructions: impl Into<Arc<str>>,
+        inputs: impl Into<Vec<FieldSpec>>,
         leading: &'static [FieldSpec],
         outputs: &'static [FieldSpec],
     ) -> Self {
@@ -79,7 +79,7 @@ impl Task {
             name: name.to_owned(),
             schema: object_schema(leading, outputs),
         });
-        Self { instructions, inputs, leading, outputs, schema }
+        Self { instructions: instructions.into(), inputs: inputs.into(), leading, outputs, schema }
     }
 
     /// Returns the fields that the model has to write, in order.
@@ -118,6 +118,26 @@ impl Format {
             Self::Markers => markers::read(task, text),
         }
     }
+}
+
+/// Writes a prompt with field markers, for a conversation that goes on after the answer.
+pub(crate) fn marked_prompt(task: &Task, input: &Value) -> Vec<Message> {
+    markers::messages(task, &[], input)
+}
+
+/// Reads an answer to such a prompt.
+pub(crate) fn read_marked(task: &Task, text: &str) -> Result<Map<String, Value>, String> {
+    markers::read(task, text).map(|read| read.fields)
+}
+
+/// Asks for the fields once more, at the end of a message within such a conversation.
+pub(crate) fn marked_request(task: &Task) -> String {
+    markers::request(task)
+}
+
+/// Finds the JSON object in a text.
+pub(crate) fn object_within(text: &str) -> Option<Map<String, Value>> {
+    lenient::object(text).ok().map(|(fields, _)| fields)
 }
 
 /// Asks a model for a signature's outputs; `read` makes the typed value of the fields. Where there are `chunks`, what

@@ -46,6 +46,8 @@ pub(crate) struct Facts {
     pub(crate) partial: Option<Arc<str>>,
     /// Whether the provider refused the request because of its response format.
     pub(crate) rejects_schema: bool,
+    /// Whether the provider refused the request because of its tools.
+    pub(crate) rejects_tools: bool,
 }
 
 /// The class of an [`Error`].
@@ -130,6 +132,10 @@ impl Error {
 
     pub(crate) fn rejects_schema(&self) -> bool {
         self.0.facts.rejects_schema
+    }
+
+    pub(crate) fn rejects_tools(&self) -> bool {
+        self.0.facts.rejects_tools
     }
 
     pub(crate) fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {

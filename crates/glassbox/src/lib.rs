@@ -46,8 +46,11 @@ mod prediction;
 mod module;
 mod tool;
 mod streaming;
+#[cfg(feature = "mcp")]
+pub mod mcp;
 mod predict;
 mod chain_of_thought;
+mod react;
 mod parallel;
 mod best_of_n;
 mod refine;
@@ -75,6 +78,7 @@ pub use module::{BoxFuture, DynModule, Module, Record};
 pub use parallel::Parallel;
 pub use predict::Predict;
 pub use prediction::Prediction;
+pub use react::{DEFAULT_MAX_ITERATIONS, DEFAULT_MAX_PARALLEL, ReAct};
 pub use refine::Refine;
 pub use retriever::{Document, Retriever, VectorIndex};
 pub use run::{scope, subscribe, with_lm};
@@ -99,7 +103,7 @@ pub use glassbox_events::watch;
 pub use glassbox_telemetry as telemetry;
 pub use glassbox_telemetry::observe::{Observe, Observing};
 pub use glassbox_trace as trace;
-pub use glassbox_trace::message::{Message, Role, ToolDefinition};
+pub use glassbox_trace::message::{Message, Role, ToolCall, ToolDefinition};
 pub use glassbox_trace::{cost::Cost, usage::Usage};
 
 /// What the derives' code calls. Not for use by hand: it may change in any release.
@@ -124,3 +128,7 @@ struct StreamingDoctests;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/propagation.md")]
 struct PropagationDoctests;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/agents.md")]
+struct AgentsDoctests;

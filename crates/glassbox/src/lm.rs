@@ -72,6 +72,8 @@ pub(crate) struct Inner {
     pub(crate) prices: Arc<PriceTable>,
     /// Whether to ask for structured output; turned off when the provider refuses it.
     structured: AtomicBool,
+    /// Whether to use the provider's tool calling; turned off when the provider refuses it.
+    calls_tools: AtomicBool,
     /// Whether requests carry the trace's id.
     pub(crate) propagates: bool,
 }
@@ -106,6 +108,7 @@ impl Lm {
             retry: RetryPolicy::default(),
             gates: Vec::new(),
             structured: true,
+            calls_tools: true,
             propagates: false,
         }
     }
@@ -136,6 +139,7 @@ impl Lm {
             gates: Vec::new(),
             prices: Arc::new(PriceTable::empty("scripted", "")),
             structured: AtomicBool::new(true),
+            calls_tools: AtomicBool::new(true),
             propagates: false,
         }))
     }
@@ -187,6 +191,16 @@ impl Lm {
         })
     }
 
+    /// Tells whether to let this model call tools by the provider's own protocol.
+    pub(crate) fn tool_calling(&self) -> bool {
+        self.0.calls_tools.load(Ordering::Relaxed)
+    }
+
+    /// Remembers that the provider refuses tools for this model.
+    pub(crate) fn no_tool_calling(&self) {
+        self.0.calls_tools.store(false, Ordering::Relaxed);
+    }
+
     /// Tells whether to ask this model for structured output.
     pub(crate) fn structured_output(&self) -> bool {
         self.0.structured.load(Ordering::Relaxed)
@@ -219,6 +233,7 @@ pub struct LmBuilder {
     retry: RetryPolicy,
     gates: Vec<Arc<dyn Gate>>,
     structured: bool,
+    calls_tools: bool,
     propagates: bool,
 }
 
@@ -310,6 +325,13 @@ impl LmBuilder {
         self
     }
 
+    /// Decides whether agents use the provider's tool calling; by default they do, until the provider refuses it.
+    /// Otherwise they call tools by text, which any model can.
+    pub fn tool_calling(mut self, calls_tools: bool) -> Self {
+        self.calls_tools = calls_tools;
+        self
+    }
+
     /// Sends the trace's id along (`traceparent`), for a gateway of one's own whose spans belong into the same trace.
     /// By default it is not sent: a provider is a third party.
     pub fn propagate_trace_context(mut self, propagate: bool) -> Self {
@@ -343,6 +365,7 @@ impl LmBuilder {
             gates: self.gates,
             prices: config::prices()?,
             structured: AtomicBool::new(self.structured),
+            calls_tools: AtomicBool::new(self.calls_tools),
             propagates: self.propagates,
         })))
     }

@@ -86,6 +86,11 @@ pub trait Tool: Send + Sync {
     fn coerce(&self, _arguments: &Value) -> Option<Value> {
         None
     }
+
+    /// Returns further attributes for the span of a call, by key: none by default.
+    fn attributes(&self) -> Vec<(Arc<str>, Value)> {
+        Vec::new()
+    }
 }
 
 /// A pointer to a tool is a tool.
@@ -114,6 +119,10 @@ macro_rules! forward {
 
             fn coerce(&self, arguments: &Value) -> Option<Value> {
                 (**self).coerce(arguments)
+            }
+
+            fn attributes(&self) -> Vec<(Arc<str>, Value)> {
+                (**self).attributes()
             }
         })*
     };

@@ -8,7 +8,7 @@ use crate::fault::Fault;
 use crate::markers;
 use crate::prose;
 use crate::schema;
-use crate::script::{Entry, Script};
+use crate::script::{Entry, Script, ToolCall};
 use crate::tokens;
 
 /// A finished answer.
@@ -21,7 +21,11 @@ pub(crate) struct Answer {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Content {
     Text(String),
-    Calls(Vec<Call>),
+    /// Calls of tools, with what the model says before them, often nothing.
+    Calls {
+        text: String,
+        calls: Vec<Call>,
+    },
     /// The text with which the model refuses.
     Refusal(String),
 }
@@ -47,10 +51,10 @@ impl Answer {
     pub(crate) fn tokens(&self) -> u64 {
         match &self.content {
             Content::Text(text) | Content::Refusal(text) => tokens::count(text),
-            Content::Calls(calls) => calls
-                .iter()
-                .map(|call| tokens::count(&call.name) + tokens::count(&call.arguments))
-                .sum(),
+            Content::Calls { text, calls } => {
+                let call = |call: &Call| tokens::count(&call.name) + tokens::count(&call.arguments);
+                tokens::count(text) + calls.iter().map(call).sum::<u64>()
+            }
         }
     }
 
@@ -58,9 +62,9 @@ impl Answer {
     fn cut(&mut self, most: u64) {
         let cut = match &mut self.content {
             Content::Text(text) | Content::Refusal(text) => tokens::cut(text, most),
-            Content::Calls(calls) => {
-                let mut left = most;
-                let mut was_cut = false;
+            Content::Calls { text, calls } => {
+                let mut was_cut = tokens::cut(text, most);
+                let mut left = most - tokens::count(text);
                 for call in calls.iter_mut() {
                     left = left.saturating_sub(tokens::count(&call.name));
                     was_cut |= tokens::cut(&mut call.arguments, left);
@@ -114,16 +118,25 @@ enum Draft {
     Text(String),
     Json(Value),
     Fields(Vec<(String, Value)>),
-    Calls(Vec<(String, Value)>),
+    Calls { text: String, calls: Vec<(String, Value)> },
 }
 
 fn draft(ask: &Ask, entry: Option<&Entry>, rng: &mut StdRng) -> Draft {
     let none = Map::new();
     let fields = entry.map_or(&none, |entry| &entry.fields);
-    if let Some((tool, scripted)) = wanted_call(ask, entry) {
-        let arguments =
-            scripted.cloned().unwrap_or_else(|| schema::fill(&tool.schema, fields, rng));
-        return Draft::Calls(vec![(tool.name.clone(), arguments)]);
+    let wanted = wanted_calls(ask, entry);
+    if !wanted.is_empty() {
+        let thoughts =
+            wanted.iter().filter_map(|(_, scripted)| scripted.as_ref()?.thought.as_deref());
+        let text = thoughts.collect::<Vec<_>>().join(" ");
+        let call = |(tool, scripted): (&Tool, Option<&ToolCall>)| {
+            let arguments = scripted.map_or_else(
+                || schema::fill(&tool.schema, fields, rng),
+                |call| call.arguments.clone(),
+            );
+            (tool.name.clone(), arguments)
+        };
+        return Draft::Calls { text, calls: wanted.into_iter().map(call).collect() };
     }
     match &ask.shape {
         Shape::Schema { schema, .. } => {
@@ -144,28 +157,35 @@ fn draft(ask: &Ask, entry: Option<&Entry>, rng: &mut StdRng) -> Draft {
         Shape::Text => {}
     }
     match markers::wanted(ask) {
+        Some(names) if names.iter().any(|name| name == markers::TOOL_NAME) => {
+            let fields = markers::call(ask, entry).unwrap_or_else(|| fields.clone());
+            Draft::Fields(markers::values(names, &fields, "", rng))
+        }
         Some(names) => Draft::Fields(markers::values(names, fields, &ask.system, rng)),
         None => Draft::Text(text(entry, rng)),
     }
 }
 
-/// The tool to call now, if one is to be called, and its arguments, if they are scripted.
-fn wanted_call<'a>(
+/// The tools to call now, each with its call in the script, if it is scripted.
+fn wanted_calls<'a>(
     ask: &'a Ask,
     entry: Option<&'a Entry>,
-) -> Option<(&'a Tool, Option<&'a Value>)> {
+) -> Vec<(&'a Tool, Option<&'a ToolCall>)> {
     let tool = |name: &str| ask.tools.iter().find(|tool| tool.name == name);
-    let next = entry.and_then(|entry| entry.calls.get(ask.rounds()));
-    let scripted = next.and_then(|call| Some((tool(&call.tool)?, Some(&call.arguments))));
+    let first = || ask.tools.first().map(|tool| (tool, None)).into_iter().collect();
+    let next = entry.map(|entry| entry.turn(ask.rounds())).unwrap_or_default();
+    let scripted = next.iter().filter_map(|call| Some((tool(&call.tool)?, Some(call))));
+    let scripted: Vec<_> = scripted.collect();
     match &ask.choice {
-        Choice::None => None,
-        Choice::Named(name) => {
-            scripted.filter(|(tool, _)| tool.name == *name).or_else(|| Some((tool(name)?, None)))
-        }
-        Choice::Required => scripted.or_else(|| Some((ask.tools.first()?, None))),
+        Choice::None => Vec::new(),
+        Choice::Named(name) => match scripted.into_iter().find(|(tool, _)| tool.name == *name) {
+            Some(call) => vec![call],
+            None => tool(name).map(|tool| (tool, None)).into_iter().collect(),
+        },
+        Choice::Required if scripted.is_empty() => first(),
         // Without a script, the model tries its first tool once and then answers.
-        Choice::Auto if entry.is_none() && ask.rounds() == 0 => Some((ask.tools.first()?, None)),
-        Choice::Auto => scripted,
+        Choice::Auto if entry.is_none() && ask.rounds() == 0 => first(),
+        Choice::Required | Choice::Auto => scripted,
     }
 }
 
@@ -210,12 +230,13 @@ impl Draft {
             Self::Text(text) => (Content::Text(text), Finish::Stop),
             Self::Json(value) => (Content::Text(value.to_string()), Finish::Stop),
             Self::Fields(fields) => (Content::Text(markers::render(&fields)), Finish::Stop),
-            Self::Calls(calls) => {
+            Self::Calls { text, calls } => {
                 let call = |(name, arguments): (String, Value)| Call {
                     name,
                     arguments: arguments.to_string(),
                 };
-                (Content::Calls(calls.into_iter().map(call).collect()), Finish::ToolCalls)
+                let calls = calls.into_iter().map(call).collect();
+                (Content::Calls { text, calls }, Finish::ToolCalls)
             }
         };
         Answer { content, finish }
@@ -231,9 +252,11 @@ impl Draft {
             Self::Text(text) => Self::Text(text),
             Self::Json(value) => Self::Json(each_wrong(&value)),
             Self::Fields(fields) => Self::Fields(fields.into_iter().map(wrong_field).collect()),
-            Self::Calls(calls) => Self::Calls(
-                calls.into_iter().map(|(name, arguments)| (name, each_wrong(&arguments))).collect(),
-            ),
+            Self::Calls { text, calls } => {
+                let calls =
+                    calls.into_iter().map(|(name, arguments)| (name, each_wrong(&arguments)));
+                Self::Calls { text, calls: calls.collect() }
+            }
         }
     }
 }

@@ -87,6 +87,13 @@ impl Ask {
         since.filter(|turn| matches!(turn, Turn::Model { called: true, .. })).count()
     }
 
+    /// How often the model has written a message with this text in it.
+    pub(crate) fn written(&self, text: &str) -> usize {
+        let wrote =
+            |turn: &&Turn| matches!(turn, Turn::Model { text: said, .. } if said.contains(text));
+        self.turns.iter().filter(wrote).count()
+    }
+
     /// All that the model reads, as one text: tools, schema, system, messages.
     pub(crate) fn prompt(&self) -> String {
         let mut prompt = String::new();

@@ -6,10 +6,13 @@ use serde_json::{Deserializer, Map, Value};
 use crate::ask::Ask;
 use crate::prose;
 use crate::schema;
+use crate::script::Entry;
 
 const OPEN: &str = "[[ ## ";
 const CLOSE: &str = " ## ]]";
 const END: &str = "completed";
+/// The field in which a model that calls tools by text names the next one, as in DSPy's ReAct.
+pub(crate) const TOOL_NAME: &str = "next_tool_name";
 /// How the sentence begins that names the fields of the answer.
 const INSTRUCTION: &str = "starting with the field";
 
@@ -28,6 +31,19 @@ pub(crate) fn wanted(ask: &Ask) -> Option<Vec<String>> {
         }
         (!names.is_empty()).then_some(names)
     })
+}
+
+/// The scripted call of this turn as fields, for a model that calls tools by text.
+pub(crate) fn call(ask: &Ask, entry: Option<&Entry>) -> Option<Map<String, Value>> {
+    let turn = ask.written(&format!("{OPEN}{TOOL_NAME}{CLOSE}"));
+    let call = entry?.turn(turn).first()?;
+    let thought = call.thought.clone().unwrap_or_else(|| format!("I need {}.", call.tool));
+    let fields = [
+        ("next_thought", Value::from(thought)),
+        (TOOL_NAME, Value::from(call.tool.clone())),
+        ("next_tool_args", call.arguments.clone()),
+    ];
+    Some(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 /// Makes the value of each field: the scripted one, else one that conforms to what the system prompt says about it.

@@ -39,7 +39,7 @@ pub struct Entry {
     /// The answer as plain text. Without it, the field `friendly_response` or the last field that is a string.
     #[serde(default)]
     pub text: Option<String>,
-    /// Tool calls made before the answer, one per turn.
+    /// Tool calls made before the answer, one per turn unless they say otherwise.
     #[serde(default)]
     pub calls: Vec<ToolCall>,
 }
@@ -52,6 +52,12 @@ pub struct ToolCall {
     pub tool: String,
     /// Its arguments, an object.
     pub arguments: Value,
+    /// Whether it is made in the same turn as the call before it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub together: bool,
+    /// What the model says before it calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thought: Option<String>,
 }
 
 impl Script {
@@ -111,8 +117,28 @@ impl Entry {
 
     /// Adds a tool call to make before the answer, one per turn of the conversation.
     pub fn call(mut self, tool: impl Into<String>, arguments: Value) -> Self {
-        self.calls.push(ToolCall { tool: tool.into(), arguments });
+        self.calls.push(ToolCall { tool: tool.into(), arguments, together: false, thought: None });
         self
+    }
+
+    /// Adds a tool call to make in the same turn as the one before it.
+    pub fn and_call(mut self, tool: impl Into<String>, arguments: Value) -> Self {
+        self.calls.push(ToolCall { tool: tool.into(), arguments, together: true, thought: None });
+        self
+    }
+
+    /// Sets what the model says before the call that was added last.
+    pub fn thought(mut self, text: impl Into<String>) -> Self {
+        if let Some(call) = self.calls.last_mut() {
+            call.thought = Some(text.into());
+        }
+        self
+    }
+
+    /// The calls of a turn, counted from zero; none after the last turn with calls.
+    pub(crate) fn turn(&self, number: usize) -> &[ToolCall] {
+        let mut turns = self.calls.chunk_by(|_, next| next.together);
+        turns.nth(number).unwrap_or_default()
     }
 
     /// The answer as plain text, if the entry has any text.
@@ -144,6 +170,21 @@ mod tests {
         assert_eq!(answer(&["a tea", "no, a coffee"]).as_deref(), Some("coffee"));
         assert_eq!(answer(&["a tea", "what?"]).as_deref(), Some("tea"));
         assert_eq!(answer(&["what?"]), None);
+    }
+
+    #[test]
+    fn calls_are_made_one_a_turn_unless_they_belong_together() {
+        let entry = Entry::when("a")
+            .call("a", Value::Null)
+            .call("b", Value::Null)
+            .and_call("c", Value::Null)
+            .thought("both")
+            .call("d", Value::Null);
+        let turns: Vec<Vec<&str>> = (0..4)
+            .map(|number| entry.turn(number).iter().map(|call| call.tool.as_str()).collect())
+            .collect();
+        assert_eq!(turns, [vec!["a"], vec!["b", "c"], vec!["d"], vec![]]);
+        assert_eq!(entry.calls[2].thought.as_deref(), Some("both"));
     }
 
     #[test]

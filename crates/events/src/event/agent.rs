@@ -41,6 +41,17 @@ pub struct MaxIterations {
     pub limit: u32,
 }
 
+/// What a ReAct agent forgot of its conversation, which was longer than the model can take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContextTrimmed {
+    /// The agent's signature.
+    pub signature: Arc<str>,
+    /// How many of the oldest turns were dropped; zero if observations were cut instead.
+    pub dropped: u32,
+    /// How many turns are left.
+    pub kept: u32,
+}
+
 /// A finished turn of a CodeAct agent, the finishing one too.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CodeActIteration {

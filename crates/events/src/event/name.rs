@@ -50,6 +50,8 @@ pub enum EventName {
     ReactIterationComplete,
     /// `react.max_iterations`
     ReactMaxIterations,
+    /// `react.context_trimmed`
+    ReactContextTrimmed,
     /// `codeact.iteration_complete`
     CodeActIterationComplete,
     /// `codeact.execution`
@@ -64,7 +66,7 @@ pub enum EventName {
 
 impl EventName {
     /// All names, in the order of their bits.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::ModuleStart,
         Self::ModuleComplete,
         Self::ModuleError,
@@ -87,6 +89,7 @@ impl EventName {
         Self::ToolError,
         Self::ReactIterationComplete,
         Self::ReactMaxIterations,
+        Self::ReactContextTrimmed,
         Self::CodeActIterationComplete,
         Self::CodeActExecution,
         Self::AlertFired,
@@ -120,6 +123,7 @@ impl EventName {
             Self::ToolError => "tool.error",
             Self::ReactIterationComplete => "react.iteration_complete",
             Self::ReactMaxIterations => "react.max_iterations",
+            Self::ReactContextTrimmed => "react.context_trimmed",
             Self::CodeActIterationComplete => "codeact.iteration_complete",
             Self::CodeActExecution => "codeact.execution",
             Self::AlertFired => "alert.fired",

@@ -110,17 +110,19 @@ fn is_text(schema: &Value) -> bool {
 }
 
 fn question(task: &Task, input: &Value) -> String {
-    let mut text = fields(task.inputs.iter(), input);
+    fields(task.inputs.iter(), input) + &request(task)
+}
+
+/// Names the fields that the model has to write.
+pub(super) fn request(task: &Task) -> String {
     let names: Vec<_> = task.answers().map(|field| format!("`{}`", marker(field.name))).collect();
     let first = names.first().map(String::as_str).unwrap_or_default();
     let then: String = names.iter().skip(1).map(|name| format!(", then {name}")).collect();
-    let _ = write!(
-        text,
+    format!(
         "Respond with the corresponding output fields, starting with the field {first}{then}, and then ending with \
          the marker for `{}`.",
         marker(COMPLETED)
-    );
-    text
+    )
 }
 
 fn fields<'a>(specs: impl Iterator<Item = &'a FieldSpec>, values: &Value) -> String {

@@ -128,6 +128,8 @@ fn of_status(status: u16, body: &str, headers: &HeaderMap, base_url: &Url) -> Fa
         ]
         .iter()
         .any(|word| lower.contains(word));
+    failure.rejects_tools = matches!(status, 400 | 404 | 422 | 501)
+        && NO_TOOLS.iter().any(|words| lower.contains(words));
     failure.retry_after = retry_after(headers, SystemTime::now()).or_else(|| retry_info(&json));
     failure.request_id = ["x-request-id", "request-id", "x-goog-request-id"]
         .iter()
@@ -135,6 +137,19 @@ fn of_status(status: u16, body: &str, headers: &HeaderMap, base_url: &Url) -> Fa
         .map(Arc::from);
     failure
 }
+
+/// How providers say that a model cannot call tools: Ollama, OpenRouter, vLLM, and others in their words.
+const NO_TOOLS: [&str; 9] = [
+    "does not support tools",
+    "support tool use",
+    "tool choice requires",
+    "tool-call-parser",
+    "tools is not supported",
+    "tools are not supported",
+    "tool use is not supported",
+    "function calling is not",
+    "does not support function calling",
+];
 
 /// An error that a provider sends within a stream that had begun well.
 fn of_error_event(body: &Value) -> Failure {
@@ -347,6 +362,16 @@ mod tests {
             &HeaderMap::new(),
             &url,
         );
-        assert!(refused.rejects_schema);
+        assert!(refused.rejects_schema && !refused.rejects_tools);
+        for (status, body) in [
+            (400, r#"{"error":"registry.ollama.ai/library/phi3:latest does not support tools"}"#),
+            (404, r#"{"error":{"message":"No endpoints found that support tool use."}}"#),
+            (
+                400,
+                r#"{"message":"\"auto\" tool choice requires --enable-auto-tool-choice to be set"}"#,
+            ),
+        ] {
+            assert!(of_status(status, body, &HeaderMap::new(), &url).rejects_tools, "{body}");
+        }
     }
 }

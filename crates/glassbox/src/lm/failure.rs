@@ -23,6 +23,8 @@ pub(crate) struct Failure {
     pub(crate) retryable: bool,
     /// Whether the provider refused the request because of its response format.
     pub(crate) rejects_schema: bool,
+    /// Whether the provider refused the request because of its tools.
+    pub(crate) rejects_tools: bool,
     /// Whether the provider may have worked, and charge for it, although we did not get the answer.
     pub(crate) may_have_cost: bool,
 }
@@ -40,6 +42,7 @@ impl Failure {
             partial: None,
             retryable: matches!(kind, RateLimited | Server | Timeout | Network | Malformed),
             rejects_schema: false,
+            rejects_tools: false,
             may_have_cost: matches!(kind, Timeout | Network | Malformed),
         }
     }

@@ -166,7 +166,7 @@ pub(super) fn error(
     } else {
         String::new()
     };
-    let rejects_schema = failure.rejects_schema;
+    let (rejects_schema, rejects_tools) = (failure.rejects_schema, failure.rejects_tools);
     let error = Error::new(failure.kind, format!("{}{after}", failure.message)).with(|facts| {
         facts.model = Some(Arc::clone(&lm.full_name));
         facts.status = failure.status;
@@ -178,6 +178,7 @@ pub(super) fn error(
         facts.trace_id = context.span().map(|span| span.trace_id);
         facts.partial.clone_from(&failure.partial);
         facts.rejects_schema = rejects_schema;
+        facts.rejects_tools = rejects_tools;
     });
     (error, failure.partial)
 }

@@ -5,7 +5,7 @@ use crate::lm::failure::Failure;
 use crate::lm::request::Request;
 use crate::lm::transport::Answer;
 use crate::lm::wire::{AnswerFacts, Wire};
-use glassbox_trace::message::Message;
+use glassbox_trace::message::{Message, Part, Role, ToolCall};
 use serde_json::{Value, json};
 use std::fmt;
 use std::sync::Arc;
@@ -18,8 +18,29 @@ pub enum Reply {
     Fields(Value),
     /// A text as it is.
     Text(String),
+    /// Calls of tools.
+    Calls(Vec<ToolCall>),
     /// An HTTP error of a provider, with its status.
     Error(u16, String),
+}
+
+impl Reply {
+    /// Makes an answer that calls one tool.
+    #[must_use]
+    pub fn call(tool: impl Into<Arc<str>>, arguments: impl Into<Value>) -> Self {
+        Self::calls([(tool, arguments)])
+    }
+
+    /// Makes an answer that calls several tools at once, with the ids `call_1` and so on.
+    #[must_use]
+    pub fn calls(calls: impl IntoIterator<Item = (impl Into<Arc<str>>, impl Into<Value>)>) -> Self {
+        let call = |(at, (tool, arguments)): (usize, (_, _))| ToolCall {
+            id: format!("call_{}", at + 1).into(),
+            name: Into::into(tool),
+            arguments: Into::into(arguments),
+        };
+        Self::Calls(calls.into_iter().enumerate().map(call).collect())
+    }
 }
 
 impl From<Value> for Reply {
@@ -48,9 +69,13 @@ impl Script {
 
     pub(crate) fn answer(&self, request: &Request) -> Result<Answer, Failure> {
         let at = self.next.fetch_add(1, Ordering::Relaxed);
-        let text = match self.replies.get(at) {
-            Some(Reply::Fields(fields)) => fields.to_string(),
-            Some(Reply::Text(text)) => text.clone(),
+        let message = match self.replies.get(at) {
+            Some(Reply::Fields(fields)) => Message::assistant(fields.to_string()),
+            Some(Reply::Text(text)) => Message::assistant(text.as_str()),
+            Some(Reply::Calls(calls)) => {
+                let parts = calls.iter().cloned().map(Part::ToolCall).collect();
+                Message { role: Role::Assistant, parts }
+            }
             Some(Reply::Error(status, message)) => return Err(failure(*status, message)),
             None => {
                 let message = format!(
@@ -63,15 +88,17 @@ impl Script {
         };
         // Four bytes a token is what English has on average.
         let prompt: usize = request.messages.iter().map(Message::bytes).sum();
+        let calls = message.parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
+        let finish_reason = if calls { "tool_calls" } else { "stop" };
         let mut facts = AnswerFacts::default();
         let body = json!({
             "id": format!("scripted-{}", at + 1),
             "model": "scripted",
-            "choices": [{ "finish_reason": "stop" }],
-            "usage": { "prompt_tokens": prompt.div_ceil(4), "completion_tokens": text.len().div_ceil(4) },
+            "choices": [{ "finish_reason": finish_reason }],
+            "usage": { "prompt_tokens": prompt.div_ceil(4), "completion_tokens": message.bytes().div_ceil(4) },
         });
         facts.read(Wire::OpenAi, &body);
-        Ok(Answer { message: Message::assistant(text), facts })
+        Ok(Answer { message, facts })
     }
 }
 

@@ -139,7 +139,12 @@ fn begin(name: &str, entry: Option<&Entry>, input: Payload, call_id: Option<&str
         }
     };
     let detail = Detail::Tool(ToolDetail { name, call_id: call_id.map(Arc::from), description });
-    OpenSpan::begin_here(Family::Tool, &span_name, detail, Some(input))
+    let mut span = OpenSpan::begin_here(Family::Tool, &span_name, detail, Some(input));
+    let attributes = entry.map(|entry| entry.tool.attributes()).unwrap_or_default();
+    if !attributes.is_empty() {
+        span.edit(|span| span.attributes.extend(attributes));
+    }
+    span
 }
 
 async fn call(entry: &Entry, arguments: &Value, context: &Context) -> Result<Value, Ending> {

@@ -132,13 +132,15 @@ pub(super) fn whole(reply: &Reply<'_>) -> Value {
     let content: Vec<Value> = match &reply.answer.content {
         Content::Text(text) if text.is_empty() => Vec::new(),
         Content::Text(text) | Content::Refusal(text) => vec![json!({"type": "text", "text": text})],
-        Content::Calls(calls) => {
+        Content::Calls { text, calls } => {
+            let text = Some(json!({"type": "text", "text": text})).filter(|_| !text.is_empty());
             let block = |(id, call): (String, &crate::answer::Call)| {
                 // Arguments that were cut are no JSON, and the API has no other place for them.
                 let input = serde_json::from_str(&call.arguments).unwrap_or_else(|_| json!({}));
                 json!({"type": "tool_use", "id": id, "name": call.name, "input": input})
             };
-            reply.calls(calls, "toolu_01").into_iter().map(block).collect()
+            let calls = reply.calls(calls, "toolu_01").into_iter().map(block);
+            text.into_iter().chain(calls).collect()
         }
     };
     message(reply, &content, Some(finish(reply.answer.finish)), reply.usage)
@@ -154,21 +156,17 @@ pub(super) fn stream(reply: &Reply<'_>) -> Vec<Frame> {
         Frame::event(0, "ping", &json!({"type": "ping"})),
     ];
     match &reply.answer.content {
-        Content::Text(text) | Content::Refusal(text) if !text.is_empty() => {
-            let pieces = reply
-                .pieces(text)
-                .map(|(after, piece)| (after, json!({"type": "text_delta", "text": piece})));
-            block(&mut frames, 0, &json!({"type": "text", "text": ""}), pieces, end);
-        }
-        Content::Text(_) | Content::Refusal(_) => {}
-        Content::Calls(calls) => {
+        Content::Text(text) | Content::Refusal(text) => text_block(reply, text, &mut frames, end),
+        Content::Calls { text, calls } => {
+            text_block(reply, text, &mut frames, end);
+            let before = usize::from(!text.is_empty());
             for (index, (id, call)) in reply.calls(calls, "toolu_01").into_iter().enumerate() {
                 let opening = json!({"type": "tool_use", "id": id, "name": call.name, "input": {}});
                 let pieces = reply.pieces(&call.arguments);
                 let pieces = pieces.map(|(after, piece)| {
                     (after, json!({"type": "input_json_delta", "partial_json": piece}))
                 });
-                block(&mut frames, index, &opening, pieces, end);
+                block(&mut frames, before + index, &opening, pieces, end);
             }
         }
     }
@@ -180,6 +178,17 @@ pub(super) fn stream(reply: &Reply<'_>) -> Vec<Frame> {
     frames.push(Frame::event(end, "message_delta", &last));
     frames.push(Frame::event(end, "message_stop", &json!({"type": "message_stop"})));
     frames
+}
+
+/// A block of text, unless there is none.
+fn text_block(reply: &Reply<'_>, text: &str, frames: &mut Vec<Frame>, end: u64) {
+    if text.is_empty() {
+        return;
+    }
+    let pieces = reply
+        .pieces(text)
+        .map(|(after, piece)| (after, json!({"type": "text_delta", "text": piece})));
+    block(frames, 0, &json!({"type": "text", "text": ""}), pieces, end);
 }
 
 fn block(

@@ -127,7 +127,7 @@ pub(super) fn whole(reply: &Reply<'_>) -> Value {
         Content::Text(text) if text.is_empty() => Vec::new(),
         Content::Text(text) => vec![json!({"text": text})],
         Content::Refusal(_) => Vec::new(),
-        Content::Calls(_) => calls(reply),
+        Content::Calls { .. } => calls(reply),
     };
     envelope(reply, &parts, true, reply.answer.tokens())
 }
@@ -145,7 +145,7 @@ pub(super) fn stream(reply: &Reply<'_>) -> Vec<Frame> {
             chunks.push((end, envelope(reply, &[], true, end)));
         }
         Content::Refusal(_) => chunks.push((end, envelope(reply, &[], true, end))),
-        Content::Calls(_) => chunks.push((end, envelope(reply, &calls(reply), true, end))),
+        Content::Calls { .. } => chunks.push((end, envelope(reply, &calls(reply), true, end))),
     }
     if reply.ask.stream != Some(Stream::Array) {
         return chunks.iter().map(|(after, chunk)| Frame::data(*after, chunk)).collect();
@@ -160,13 +160,14 @@ pub(super) fn stream(reply: &Reply<'_>) -> Vec<Frame> {
 }
 
 fn calls(reply: &Reply<'_>) -> Vec<Value> {
-    let Content::Calls(calls) = &reply.answer.content else { return Vec::new() };
+    let Content::Calls { text, calls } = &reply.answer.content else { return Vec::new() };
     // A call whose arguments were cut is no JSON: Gemini then sends no part at all.
     let part = |call: &crate::answer::Call| {
         let args: Value = serde_json::from_str(&call.arguments).ok()?;
         Some(json!({"functionCall": {"name": call.name, "args": args}}))
     };
-    calls.iter().filter_map(part).collect()
+    let text = Some(json!({"text": text})).filter(|_| !text.is_empty());
+    text.into_iter().chain(calls.iter().filter_map(part)).collect()
 }
 
 fn envelope(reply: &Reply<'_>, parts: &[Value], is_last: bool, written: u64) -> Value {

@@ -144,10 +144,11 @@ pub(super) fn whole(reply: &Reply<'_>) -> Value {
         Content::Refusal(text) => {
             json!({"role": "assistant", "content": null, "refusal": text, "annotations": []})
         }
-        Content::Calls(calls) => {
+        Content::Calls { text, calls } => {
+            let content = Some(text).filter(|text| !text.is_empty());
             let call = |(id, call): (String, &crate::answer::Call)| json!({"id": id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}});
             let calls: Vec<_> = reply.calls(calls, "call_").into_iter().map(call).collect();
-            json!({"role": "assistant", "content": null, "tool_calls": calls, "refusal": null, "annotations": []})
+            json!({"role": "assistant", "content": content, "tool_calls": calls, "refusal": null, "annotations": []})
         }
     };
     let choice = json!({"index": 0, "message": message, "logprobs": null, "finish_reason": finish(reply.answer.finish)});
@@ -196,8 +197,13 @@ pub(super) fn stream(reply: &Reply<'_>) -> Vec<Frame> {
                     .map(|(after, piece)| chunk(after, json!({"refusal": piece}), None)),
             );
         }
-        Content::Calls(calls) => {
+        Content::Calls { text, calls } => {
             frames.push(chunk(0, json!({"role": "assistant", "content": null}), None));
+            frames.extend(
+                reply
+                    .pieces(text)
+                    .map(|(after, piece)| chunk(after, json!({"content": piece}), None)),
+            );
             for (index, (id, call)) in reply.calls(calls, "call_").into_iter().enumerate() {
                 let function = json!({"name": call.name, "arguments": ""});
                 let opening =
