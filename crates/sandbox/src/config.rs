@@ -1,5 +1,7 @@
 //! The environment: `GLASSBOX_SANDBOX`, and nothing else.
 
+#![allow(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
+
 use std::path::PathBuf;
 
 /// Names the worker's executable, where it is not beside the program.

@@ -11,10 +11,8 @@ use crate::worker;
 /// allocator of the `glassbox-sandbox` binary.
 ///
 /// ```
-/// fn main() {
-///     glassbox_sandbox::init();
-///     // The program.
-/// }
+/// glassbox_sandbox::init();
+/// // The program.
 /// ```
 pub fn init() {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == WORKER_ARGUMENT) {

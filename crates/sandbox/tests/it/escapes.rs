@@ -7,9 +7,9 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// A row of the table.
-pub struct Escape {
+pub(crate) struct Escape {
     /// What it tries.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     code: &'static str,
     /// How long it may run: short for what never ends, long for what comes to another limit first.
     time: Duration,
@@ -23,7 +23,7 @@ const fn endless(name: &'static str, code: &'static str) -> Escape {
     Escape { name, code, time: Duration::from_millis(300) }
 }
 
-pub const ESCAPES: &[Escape] = &[
+pub(crate) const ESCAPES: &[Escape] = &[
     escape("read a file", "open('/etc/passwd').read()"),
     escape("write a file", "open('/tmp/out', 'w').write('x')"),
     escape("read by pathlib", "from pathlib import Path\nPath('/etc/passwd').read_text()"),
@@ -136,7 +136,7 @@ pub const ESCAPES: &[Escape] = &[
 
 impl Escape {
     /// Returns the code, writing out what is too long to be written here.
-    pub fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         match self.code {
             "DEEP" => "(".repeat(100_000) + &")".repeat(100_000),
             "OPERATORS" => "not ".repeat(100_000) + "1",
@@ -146,14 +146,14 @@ impl Escape {
     }
 
     /// Returns the limits that it comes up against.
-    pub fn limits(&self) -> Limits {
+    pub(crate) fn limits(&self) -> Limits {
         Limits { time: self.time, tool_calls: 20, ..Limits::default() }
     }
 }
 
 /// Tools for hostile code, one of which signals the worker.
-pub struct Hostile {
-    pub worker: u32,
+pub(crate) struct Hostile {
+    pub(crate) worker: u32,
 }
 
 impl Tools for Hostile {
@@ -178,7 +178,7 @@ impl Tools for Hostile {
 }
 
 /// Returns the outcome in a line that says the same on every machine.
-pub fn outcome(execution: &Execution) -> String {
+pub(crate) fn outcome(execution: &Execution) -> String {
     if let Some(limit) = execution.limit {
         // Whether the code itself was told or its worker died of it can be a matter of speed.
         return format!("stopped at its limit of {limit}");

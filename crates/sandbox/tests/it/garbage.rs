@@ -1,5 +1,7 @@
 //! Garbage on the protocol, from either side.
 
+#![cfg(unix)]
+
 use glassbox_sandbox::{Limits, NoTools, Sandbox};
 use std::fs::{self, Permissions};
 use std::io::Write;
@@ -23,6 +25,9 @@ fn frame(message: &str) -> String {
     let head: String = length.to_le_bytes().iter().map(|byte| format!("\\{byte:03o}")).collect();
     format!("printf '{head}{message}'")
 }
+
+/// Waits for the first order.
+const LISTEN: &str = "dd bs=1 count=4 >/dev/null 2>&1";
 
 const READY: &str = r#"{"ready":{"version":1,"memory":"allocator"}}"#;
 
@@ -53,16 +58,22 @@ async fn a_worker_that_goes_mad_is_killed_and_the_host_goes_on() {
     let scripts = [
         ("garbage", "printf 'garbage, and more'; sleep 60".to_owned()),
         ("too long", r"printf '\377\377\377\377'; sleep 60".to_owned()),
-        ("half a frame", r"printf '\100\000\000\000{'; exec 1>&-".to_owned()),
+        ("half a frame", r"printf '\100\000\000\000{'; exec 1>&-; sleep 60".to_owned()),
         ("ready again", format!("{}; sleep 60", frame(READY))),
         ("calls", format!("while true; do {}; done", frame(call))),
         ("flood", format!("{}; sleep 60", frame(&flood))),
-        ("deep", format!("{}; sleep 60", frame(&"[".repeat(100_000)))),
+        (
+            "deep",
+            format!(
+                "{}; sleep 60",
+                frame(&format!(r#"{{"done":{{"value":{}"#, "[".repeat(60_000)))
+            ),
+        ),
         ("ends", "exit 3".to_owned()),
     ];
     let mut told = String::new();
     for (name, script) in scripts {
-        let (_folder, path) = impostor(&format!("{}; {script}", frame(READY)));
+        let (_folder, path) = impostor(&format!("{}; {LISTEN}; {script}", frame(READY)));
         let mut sandbox = Sandbox::new(Limits::default()).with_worker(path);
         for _ in 0..2 {
             // The second time, another worker goes mad.

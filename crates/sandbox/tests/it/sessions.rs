@@ -45,7 +45,7 @@ async fn variables_live_from_run_to_run() {
     Traceback (most recent call last):
       File "<python-input-1>", line 3, in <module>
         n / 0
-        ~~^~~
+        ~~~~~
     ZeroDivisionError: division by zero
     "#);
     assert_eq!((failed.stdout.as_str(), failed.worker_lost), ("before\n", false));
