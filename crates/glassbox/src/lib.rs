@@ -47,9 +47,15 @@ mod tool;
 mod streaming;
 mod predict;
 mod chain_of_thought;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+#[cfg(feature = "sandbox")]
+mod code_act;
 mod run;
 
 pub use chain_of_thought::ChainOfThought;
+#[cfg(feature = "sandbox")]
+pub use code_act::CodeAct;
 pub use definitions::Definitions;
 pub use error::{Error, ErrorKind};
 pub use example::Example;

@@ -12,7 +12,7 @@ pub struct Error(Kind);
 pub(crate) enum Kind {
     #[error(
         "the sandbox has no worker: run `cargo install glassbox-sandbox` and set GLASSBOX_SANDBOX to the binary's path, \
-         or call `glassbox_sandbox::init()` first in `main`"
+         or turn on the feature `sandbox-inline` and call `glassbox::sandbox::init()` first in `main`"
     )]
     Missing,
     #[error("the sandbox's worker {} could not be started: set GLASSBOX_SANDBOX to the path of a `glassbox-sandbox` that runs here", .0.display())]
@@ -21,6 +21,10 @@ pub(crate) enum Kind {
         "the sandbox's worker {} speaks version {found} of the protocol, not {wanted}: run `cargo install glassbox-sandbox` again", path.display()
     )]
     Version { path: PathBuf, found: u32, wanted: u32 },
+    #[error(
+        "the sandbox needs a Tokio runtime: call it within `#[tokio::main]`, or `Runtime::block_on`"
+    )]
+    NoRuntime,
     #[error(
         "all {0} workers of the sandbox are busy: allow more with `Workers::new(..)`, or run fewer at once"
     )]

@@ -11,6 +11,7 @@ use serde_json::Value;
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 use tokio::time::{self, Instant as Deadline};
 
 /// How long a worker may run on after its limit of time, before it is killed: it should have ended the run itself.
@@ -89,6 +90,20 @@ impl Sandbox {
         let mut sandbox = Self::new(limits);
         sandbox.warm_up().await?;
         Ok(sandbox)
+    }
+
+    /// Makes a sandbox with the same settings, without a worker so far.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        let (workers, program) = (self.workers.clone(), self.program.clone());
+        Self { workers, program, ..Self::new(self.limits.clone()) }
+    }
+
+    /// Sets the limits of the workers that it starts from now on.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
     }
 
     /// Takes its worker from others than those of the process.
@@ -171,6 +186,9 @@ impl Sandbox {
     }
 
     async fn start_worker(&self) -> Result<Worker, Error> {
+        if Handle::try_current().is_err() {
+            return Err(Kind::NoRuntime.into());
+        }
         let program = match &self.program {
             Some(program) => program.clone(),
             None => locate::worker().ok_or(Kind::Missing)?,

@@ -6,6 +6,7 @@ mod sessions;
 #[cfg(target_os = "linux")]
 mod processes;
 mod garbage;
+mod code_act;
 
 use glassbox_sandbox::{Limits, Sandbox};
 
