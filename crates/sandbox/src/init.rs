@@ -10,6 +10,9 @@ use crate::worker;
 /// does not return: it runs code until the host goes away. There the kernel bounds the memory, more roughly than the
 /// allocator of the `glassbox-sandbox` binary.
 ///
+/// In a program with `#[tokio::main]`, that is before the runtime starts: put the attribute on a function that `main`
+/// calls.
+///
 /// ```
 /// glassbox_sandbox::init();
 /// // The program.

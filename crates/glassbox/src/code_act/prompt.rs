@@ -15,7 +15,7 @@ const HISTORY: usize = 100_000;
 /// its output is told to you in the next turn. Variables and functions live from turn to turn.
 ///
 /// The code runs in a sandbox with a subset of Python 3.14: no files, no network, no packages, no generators, no `match`,
-/// no `random`. Of the standard library there are `math`, `re`, `json`, `datetime`, `itertools`, `functools`,
+/// no `random`; a method is called and not handed on, so write `key=lambda x: d.get(x)`. Of the standard library there are `math`, `re`, `json`, `datetime`, `itertools`, `functools`,
 /// `collections`, `dataclasses` and `typing`. The functions that are given can be called like any other; they return
 /// plain values, and raise an exception when they fail.
 ///

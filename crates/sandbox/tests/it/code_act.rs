@@ -77,7 +77,7 @@ impl Stage {
         let spans = self.memory.spans();
         let last = spans.iter().rfind(|span| span.name.starts_with("chat ")).unwrap();
         let glassbox::trace::span::Detail::Generation(generation) = &last.detail else { panic!() };
-        format!("{:?}", generation.input)
+        format!("{:?}", generation.messages)
     }
 }
 
@@ -112,7 +112,7 @@ async fn an_error_a_fix_and_a_result() {
             step("Add them up.", "months = {m: sum(sales(m)) for m in ['May', 'Juni']}", false),
             step(
                 "It is June.",
-                "```python\nmonths = {m: sum(sales(month=m)) for m in ['May', 'June']}\nprint(max(months, key=months.get))\n```",
+                "```python\nmonths = {m: sum(sales(month=m)) for m in ['May', 'June']}\nprint(max(months, key=lambda m: months[m]))\n```",
                 false,
             ),
             step("That is all.", "sum(months.values())", true),
@@ -125,7 +125,23 @@ async fn an_error_a_fix_and_a_result() {
     assert_eq!((reply.total, reply.best_month.as_str()), (42.5, "June"));
     assert_eq!(reply.reasoning(), Some("That is all."));
     let tree = stage.tree();
-    insta::assert_snapshot!(tree, @"");
+    insta::assert_snapshot!(tree, @r"
+    CodeAct(Analysis) [agent]
+      turn 1 [span]
+        chat scripted [generation]
+        execute_code [tool] error: RuntimeError
+          execute_tool sales [tool]
+          execute_tool sales [tool] error: tool_error
+      turn 2 [span]
+        chat scripted [generation]
+        execute_code [tool]
+          execute_tool sales [tool]
+          execute_tool sales [tool]
+      turn 3 [span]
+        chat scripted [generation]
+        execute_code [tool]
+      chat scripted [generation]
+    ");
 
     let used: u64 = stage
         .memory
@@ -143,7 +159,17 @@ async fn an_error_a_fix_and_a_result() {
         let EventData::CodeActIterationComplete(turn) = data else { panic!() };
         told.push(format!("{} {} {}", turn.number, turn.finished, turn.observation.unwrap()));
     }
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    1 false Error:
+    Traceback (most recent call last):
+      File "<python-input-0>", line 1, in <module>
+        months = {m: sum(sales(m)) for m in ['May', 'Juni']}
+                         ~~~~~~~~
+    RuntimeError: there is no month Juni
+    2 false Printed:
+    June
+    3 true Value: 42.5
+    "#);
 
     let runs = stage.heard(EventName::CodeActExecution);
     let EventData::CodeActExecution(last) = &runs[2] else { panic!() };
@@ -169,7 +195,19 @@ async fn a_worker_that_dies_is_an_observation() {
         answer(),
     ]);
     ask(&stage, &agent(&lm, Limits::default())).await.unwrap();
-    insta::assert_snapshot!(stage.tree(), @"");
+    insta::assert_snapshot!(stage.tree(), @r"
+    CodeAct(Analysis) [agent]
+      turn 1 [span]
+        chat scripted [generation]
+        execute_code [tool] error: memory_limit
+      turn 2 [span]
+        chat scripted [generation]
+        execute_code [tool] error: NameError
+      turn 3 [span]
+        chat scripted [generation]
+        execute_code [tool]
+      chat scripted [generation]
+    ");
     let turns = stage.heard(EventName::CodeActIterationComplete);
     let EventData::CodeActIterationComplete(first) = &turns[0] else { panic!() };
     let observation = first.observation.as_ref().unwrap();
@@ -188,7 +226,15 @@ async fn who_does_not_finish_concludes_all_the_same() {
     ]);
     let agent = agent(&lm, Limits::default()).max_iterations(2);
     assert_eq!(ask(&stage, &agent).await.unwrap().best_month, "June");
-    insta::assert_snapshot!(stage.tree(), @"");
+    insta::assert_snapshot!(stage.tree(), @r"
+    CodeAct(Analysis) [agent]
+      turn 1 [span]
+        chat scripted [generation]
+      turn 2 [span]
+        chat scripted [generation]
+        execute_code [tool] error: ZeroDivisionError
+      chat scripted [generation]
+    ");
     assert_eq!(stage.heard(EventName::ReactMaxIterations).len(), 1);
 }
 
@@ -202,7 +248,13 @@ async fn a_stop_kills_the_code() {
     let error = ask(&stage, &agent(&lm, limits)).await.unwrap_err();
     assert!(error.is_stopped(), "{error}");
     assert!(error.usage().total() > 0);
-    insta::assert_snapshot!(stage.tree(), @"");
+    insta::assert_snapshot!(stage.tree(), @r"
+    CodeAct(Analysis) [agent] error: stopped
+      turn 1 [span] error: stopped
+        chat scripted [generation]
+        execute_code [tool] error: stopped
+          execute_tool sales [tool]
+    ");
 }
 
 /// Refuses one kind of action.
@@ -237,7 +289,17 @@ async fn gates_refuse_code_and_the_tools_within() {
         assert_eq!(error.to_string(), "not today");
         trees += &stage.tree();
     }
-    insta::assert_snapshot!(trees, @"");
+    insta::assert_snapshot!(trees, @r"
+    CodeAct(Analysis) [agent] error: refused
+      turn 1 [span] error: refused
+        chat scripted [generation]
+        execute_code [tool] error: refused
+    CodeAct(Analysis) [agent] error: refused
+      turn 1 [span] error: refused
+        chat scripted [generation]
+        execute_code [tool] error: refused
+          execute_tool sales [tool] error: refused
+    ");
 }
 
 #[tokio::test]
