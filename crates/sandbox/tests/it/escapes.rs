@@ -173,8 +173,25 @@ impl Tools for Hostile {
             }
             _ => first,
         };
-        Box::pin(async move { Ok(answer) })
+        let signalled = call.name == "signal";
+        Box::pin(async move {
+            // A thread of the worker may run on for a moment after the signal was sent.
+            for _ in 0..5_000 {
+                if !signalled || has_stopped(self.worker) {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            Ok(answer)
+        })
     }
+}
+
+/// Tells whether a process is stopped or dead, where the kernel tells.
+fn has_stopped(process: u32) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{process}/stat")) else { return true };
+    let state = stat.rsplit(')').next().unwrap_or_default().trim_start();
+    state.starts_with(['Z', 'X', 'T'])
 }
 
 /// Returns the outcome in a line that says the same on every machine.

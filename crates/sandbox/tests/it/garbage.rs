@@ -42,7 +42,7 @@ async fn a_worker_that_does_not_greet_is_refused() {
     ];
     let mut told = String::new();
     for (name, script) in scripts {
-        let (_folder, path) = impostor(&script);
+        let (_folder, path) = impostor(&format!("{LISTEN}; {script}"));
         let error = Sandbox::new(Limits::default()).with_worker(&path).warm_up().await.unwrap_err();
         let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
         let line = format!("{name}: {error}{}\n", cause.unwrap_or_default());
