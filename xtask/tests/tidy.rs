@@ -20,7 +20,16 @@ const MAY_SEE: [(&str, &[&str]); 9] = [
     ("glassbox-events", &["glassbox-trace"]),
     ("glassbox-telemetry", &["glassbox-trace", "glassbox-events"]),
     ("glassbox-macros", &[]),
-    ("glassbox", &["glassbox-trace", "glassbox-events", "glassbox-macros", "glassbox-telemetry"]),
+    (
+        "glassbox",
+        &[
+            "glassbox-trace",
+            "glassbox-events",
+            "glassbox-macros",
+            "glassbox-sandbox",
+            "glassbox-telemetry",
+        ],
+    ),
     ("glassbox-sandbox", &[]),
     ("glassbox-server", &["glassbox-trace"]),
     ("glassbox-sim", &[]),

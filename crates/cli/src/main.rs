@@ -39,6 +39,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // The command is the sandbox's worker as well: where it was started to be that, this does not return.
+    glassbox::sandbox::init();
     warnings_to_stderr();
     let result = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),

@@ -51,6 +51,10 @@ pub mod mcp;
 mod predict;
 mod chain_of_thought;
 mod react;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+#[cfg(feature = "sandbox")]
+mod code_act;
 mod parallel;
 mod best_of_n;
 mod refine;
@@ -64,6 +68,8 @@ pub use best_of_n::BestOfN;
 #[cfg(feature = "sqlite")]
 pub use budget_store::SqliteBudgetStore;
 pub use chain_of_thought::ChainOfThought;
+#[cfg(feature = "sandbox")]
+pub use code_act::CodeAct;
 pub use definitions::Definitions;
 pub use embedder::{Embedded, Embedder};
 pub use error::{Error, ErrorKind};
