@@ -68,8 +68,9 @@ pub use example::Example;
 pub use field::{Field, FieldError};
 pub use glassbox_macros::{Field, Signature, tool};
 pub use lm::{
-    DEFAULT_MAX_TOKENS, DEFAULT_TIMEOUT, Delta, EmbeddingModel, EmbeddingModelBuilder, Finish, Lm,
-    LmBuilder, LmStream, Reply, Request, Response, ResponseSchema, RetryPolicy, ToolCallDelta,
+    DEFAULT_MAX_TOKENS, DEFAULT_TIMEOUT, Delta, EmbeddingModel, EmbeddingModelBuilder, Finish,
+    Jitter, Lm, LmBuilder, LmStream, Reply, Request, Response, ResponseSchema, RetryPolicy,
+    ToolCallDelta,
 };
 pub use module::{BoxFuture, DynModule, Module, Record};
 pub use parallel::Parallel;

@@ -26,12 +26,14 @@ mod transport;
 mod retry;
 mod scripted;
 mod record;
+mod attempt;
+mod patience;
 mod client;
 mod embedding;
 
 pub use embedding::{EmbeddingModel, EmbeddingModelBuilder};
 pub use request::{Finish, Request, Response, ResponseSchema};
-pub use retry::RetryPolicy;
+pub use retry::{Jitter, RetryPolicy};
 pub use scripted::Reply;
 pub use stream::{Delta, LmStream, ToolCallDelta};
 

@@ -1,9 +1,11 @@
 //! The call of a model: gates, attempts, waits, events, usage and cost. Nothing else turns a call into events.
 
 use crate::error::{Error, ErrorKind};
+use crate::lm::attempt::Shot;
 use crate::lm::failure::Failure;
+use crate::lm::patience::Patience;
 use crate::lm::record::{
-    Ending, Tally, error, generation, record, record_failure, record_response, tell_failed_attempt,
+    Ending, Tally, error, generation, record, record_failure, record_response,
 };
 use crate::lm::request::{Finish, Request, Response};
 use crate::lm::stream::{Deltas, within};
@@ -13,8 +15,8 @@ use crate::lm::{Backend, Inner, Lm};
 use crate::rollout;
 use glassbox_events::clock;
 use glassbox_events::context::Context;
-use glassbox_events::event::{EventData, LlmAttempt, LlmFirstChunk, LlmWait, WaitReason};
-use glassbox_events::gate::{Action, Spent};
+use glassbox_events::event::{EventData, LlmFirstChunk, LlmWait, WaitReason};
+use glassbox_events::gate::Action;
 use glassbox_events::open_span::{Family, OpenSpan};
 use glassbox_trace::cost::Cost;
 use glassbox_trace::message::Part;
@@ -93,7 +95,7 @@ impl Drop for Ongoing {
     }
 }
 
-/// Makes attempts until one works, the policy gives up, or a gate refuses.
+/// Makes attempts until one works, the policy gives up, a gate refuses, or the call is cut off.
 async fn attempts(
     lm: &Inner,
     request: &Request,
@@ -103,10 +105,13 @@ async fn attempts(
     deltas: Option<&Deltas>,
 ) -> Result<Answer, Ending> {
     let action = action(lm, request);
+    let patience = Patience::new(context, lm.retry.total);
     loop {
-        let permit = context.ask(&action, &lm.gates).map_err(Ending::Refused)?;
+        let permit =
+            context.ask(&action, &lm.gates).map_err(|refusal| Ending::Refused(refusal, None))?;
         tally.attempts += 1;
-        let started = clock::now();
+        let shot = Shot::new(tally.attempts, permit);
+        let started = shot.started;
         tally.progress = Progress::default();
         tally.first_chunk = OnceLock::new();
         let tell_first_chunk = || {
@@ -115,46 +120,27 @@ async fn attempts(
         };
         tally.in_flight = true;
         let send = Sending { request, parameters, context, deltas };
-        let result = attempt(lm, &send, &mut tally.progress, tell_first_chunk).await;
+        let result = patience.bear(attempt(lm, &send, &mut tally.progress, tell_first_chunk)).await;
         tally.in_flight = false;
         let progress = std::mem::take(&mut tally.progress);
-        let failure = match result {
-            Ok(answer) => {
-                let usage = answer.facts.usage(lm.wire());
-                let cost = lm.cost(answer.facts.model.as_deref(), &usage);
-                permit.settle(if usage.is_unknown() {
-                    Spent::Unknown
-                } else {
-                    Spent::Known { usage, cost }
-                });
-                let duration = clock::now().since(started);
-                context.emit(EventData::LlmAttempt(LlmAttempt {
-                    number: tally.attempts,
-                    duration,
-                    http_status: matches!(lm.backend, Backend::Http(_)).then_some(200),
-                    retry_after: None,
-                    failed: None,
-                }));
+        let (failure, cut) = match result {
+            Ok(Ok(answer)) => {
+                shot.answered(lm, context, &answer);
                 return Ok(answer);
             }
-            Err(failure) => failure.with_progress(progress, lm.wire()),
+            Ok(Err(failure)) => (failure.with_progress(progress, lm.wire()), None),
+            Err(cut) => (cut.failure().with_progress(progress, lm.wire()), Some(cut)),
         };
-
-        let spent = failure.spent(lm.cost(None, &failure.usage));
-        permit.settle(spent);
-        match spent {
-            // Nothing used is no news: added to an answer that does not tell its usage, it would make that zero.
-            Spent::Known { usage: Usage::ZERO, .. } => {}
-            Spent::Known { usage, cost } => {
-                tally.usage += usage;
-                tally.cost += cost;
-            }
-            Spent::Nothing | Spent::Unknown => tally.uncounted = true,
+        shot.failed(lm, context, tally, &failure);
+        if let Some(cut) = cut {
+            return Err(cut.ending(failure.partial));
         }
-        tell_failed_attempt(context, tally.attempts, started, &failure);
         let Some((reason, pause)) = lm.retry.pause(tally.attempts, &failure) else {
             return Err(Ending::Failed(failure));
         };
+        if !patience.allows(pause) {
+            return Err(Ending::Failed(failure));
+        }
         tally.backoff_wait += pause;
         if reason == WaitReason::RetryAfter {
             tally.retry_after_wait += pause;
@@ -167,7 +153,7 @@ async fn attempts(
         if let Some(deltas) = deltas {
             deltas.restart().await;
         }
-        wait(pause).await;
+        patience.bear(wait(pause)).await.map_err(|cut| cut.ending(None))?;
     }
 }
 

@@ -49,7 +49,8 @@ impl Tally {
 
 /// Why a call did not give an answer.
 pub(super) enum Ending {
-    Refused(Refusal),
+    /// By a gate or a stop; the latter may have left something of an answer.
+    Refused(Refusal, Option<Arc<str>>),
     Failed(Failure),
 }
 
@@ -149,15 +150,16 @@ pub(super) fn error(
     context: &Context,
 ) -> (Error, Option<Arc<str>>) {
     let failure = match ending {
-        Ending::Refused(refusal) => {
+        Ending::Refused(refusal, partial) => {
             let error = Error::from(refusal).with(|facts| {
                 facts.attempts = tally.attempts;
                 facts.usage = tally.usage_of_failure();
                 facts.cost = tally.cost_of_failure();
                 facts.trace_id = context.span().map(|span| span.trace_id);
                 facts.model = Some(Arc::clone(&lm.full_name));
+                facts.partial.clone_from(&partial);
             });
-            return (error, None);
+            return (error, partial);
         }
         Ending::Failed(failure) => failure,
     };

@@ -17,6 +17,7 @@ mod field;
 mod modules;
 mod parallel;
 mod propagation;
+mod resilience;
 mod retrieval;
 mod tool;
 mod streams;

@@ -1,0 +1,3 @@
+//! What model calls do when a provider is slow, full or down, and when nobody wants their answers any more.
+
+mod stop;
