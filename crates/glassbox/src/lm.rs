@@ -2,10 +2,12 @@
 
 use crate::config;
 use crate::error::{Error, ErrorKind};
+use account::Account;
 use glassbox_events::context::Context;
 use glassbox_events::gate::Gate;
 use glassbox_trace::price::{PriceTable, ServiceTier};
 use glassbox_trace::span::Parameters;
+use hedge::Pace;
 use provider::Provider;
 use scripted::Script;
 use secrecy::{ExposeSecret, SecretString};
@@ -15,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use transport::Transport;
+use url::Url;
 
 mod provider;
 mod request;
@@ -22,16 +25,26 @@ mod stream;
 mod failure;
 mod wire;
 mod classify;
+mod limit;
+mod breaker;
+mod account;
 mod transport;
 mod retry;
 mod scripted;
+mod cache;
 mod record;
-mod attempt;
 mod patience;
+mod attempt;
+mod hedge;
 mod client;
 mod embedding;
+mod any;
 
+pub use breaker::CircuitBreaker;
+pub use cache::{Cache, CachePolicy};
 pub use embedding::{EmbeddingModel, EmbeddingModelBuilder};
+pub use hedge::Hedge;
+pub use limit::{Limiter, Limits};
 pub use request::{Finish, Request, Response, ResponseSchema};
 pub use retry::{Jitter, RetryPolicy};
 pub use scripted::Reply;
@@ -52,7 +65,7 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
 /// # Ok::<(), glassbox::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Lm(pub(crate) Arc<Inner>);
+pub struct Lm(pub(crate) Arc<Inner>, Arc<[Arc<Inner>]>);
 
 pub(crate) struct Inner {
     /// The provider by its own prefix, as prices know it: `openai`.
@@ -72,6 +85,12 @@ pub(crate) struct Inner {
     pub(crate) retry: RetryPolicy,
     pub(crate) gates: Vec<Arc<dyn Gate>>,
     pub(crate) prices: Arc<PriceTable>,
+    pub(crate) limiter: Limiter,
+    pub(crate) account: Arc<Account>,
+    pub(crate) breaker: Option<CircuitBreaker>,
+    pub(crate) hedge: Option<Hedge>,
+    pub(crate) pace: Pace,
+    pub(crate) cache: Option<Cache>,
     /// Whether to ask for structured output; turned off when the provider refuses it.
     structured: AtomicBool,
     /// Whether requests carry the trace's id.
@@ -107,6 +126,11 @@ impl Lm {
             timeout: DEFAULT_TIMEOUT,
             retry: RetryPolicy::default(),
             gates: Vec::new(),
+            limits: Limits::default(),
+            limiter: None,
+            breaker: None,
+            hedge: None,
+            cache: None,
             structured: true,
             propagates: false,
         }
@@ -124,7 +148,7 @@ impl Lm {
     pub fn scripted(replies: impl IntoIterator<Item = impl Into<Reply>>) -> Self {
         let parameters =
             Parameters { max_tokens: Some(DEFAULT_MAX_TOKENS), ..Parameters::default() };
-        Self(Arc::new(Inner {
+        Self::of(Inner {
             provider: "scripted".into(),
             otel_provider: "scripted".into(),
             model: "scripted".into(),
@@ -137,12 +161,65 @@ impl Lm {
             retry: RetryPolicy { initial: Duration::from_millis(1), ..RetryPolicy::default() },
             gates: Vec::new(),
             prices: Arc::new(PriceTable::empty("scripted", "")),
+            limiter: Limiter::unlimited(),
+            account: Account::alone(),
+            breaker: None,
+            hedge: None,
+            pace: Pace::default(),
+            cache: None,
             structured: AtomicBool::new(true),
             propagates: false,
-        }))
+        })
     }
 
-    /// Returns the model's name with its provider: `openai/gpt-4o-mini`.
+    /// Makes a model of several: the first is asked, and if it does not answer, the next.
+    ///
+    /// The next is asked after errors that it may not have: a refused key, an unknown model, a rate limit, a server that
+    /// fails or is left alone by its [`CircuitBreaker`], a timeout, a broken connection, a prompt that is too long; each
+    /// model makes its own attempts before. It is not asked after a refusal of the request or its content, nor of a gate.
+    ///
+    /// Each model that is asked is one generation in the trace, below the span of the caller, which has a note
+    /// `llm.fallback` for each change. Usage and cost of the answer are those of all of them together. If no model
+    /// answers, the error is the last one's.
+    ///
+    /// ```
+    /// use glassbox::Lm;
+    /// let lm = Lm::any([
+    ///     Lm::builder("openai/gpt-4o-mini").api_key("sk-..").build()?,
+    ///     Lm::builder("anthropic/claude-haiku-4-5").api_key("sk-ant-..").build()?,
+    /// ])?;
+    /// assert_eq!(lm.name(), "openai/gpt-4o-mini");
+    /// # Ok::<(), glassbox::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// There is no model.
+    pub fn any(models: impl IntoIterator<Item = Self>) -> Result<Self, Error> {
+        let all = models.into_iter().flat_map(|Self(first, rest)| {
+            std::iter::once(first).chain(rest.iter().cloned().collect::<Vec<_>>())
+        });
+        let mut all = all.collect::<Vec<_>>().into_iter();
+        match all.next() {
+            Some(first) => Ok(Self(first, all.collect())),
+            None => Err(Error::new(
+                ErrorKind::Config,
+                "`Lm::any` has no model to ask: give it at least one",
+            )),
+        }
+    }
+
+    fn of(inner: Inner) -> Self {
+        Self(Arc::new(inner), Arc::default())
+    }
+
+    /// Returns the limiter of the model's provider, address and key, or the one that it was made with.
+    #[must_use]
+    pub fn limiter(&self) -> &Limiter {
+        &self.0.limiter
+    }
+
+    /// Returns the model's name with its provider: `openai/gpt-4o-mini`. Of several models it is the first one's.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.full_name
@@ -154,7 +231,7 @@ impl Lm {
     ///
     /// A gate refused, or every attempt failed; see [`Error`].
     pub async fn generate(&self, request: Request) -> Result<Response, Error> {
-        client::generate(self, request, None).await
+        any::generate(self, request, None).await
     }
 
     /// Calls the model as [`generate`](Self::generate) does, and gives its answer as it comes.
@@ -185,25 +262,41 @@ impl Lm {
         let lm = self.clone();
         LmStream::new(|deltas| {
             Context::current()
-                .scope(async move { client::generate(&lm, request, Some(&deltas)).await })
+                .scope(async move { any::generate(&lm, request, Some(&deltas)).await })
         })
     }
 
     /// Tells whether to ask this model for structured output.
     pub(crate) fn structured_output(&self) -> bool {
-        self.0.structured.load(Ordering::Relaxed)
+        self.models().all(|model| model.structured.load(Ordering::Relaxed))
     }
 
     /// Remembers that the provider refuses structured output for this model.
     pub(crate) fn no_structured_output(&self) {
-        self.0.structured.store(false, Ordering::Relaxed);
+        for model in self.models() {
+            model.structured.store(false, Ordering::Relaxed);
+        }
+    }
+
+    fn models(&self) -> impl Iterator<Item = &Inner> {
+        std::iter::once(&self.0).chain(self.1.iter()).map(AsRef::as_ref)
+    }
+}
+
+impl Inner {
+    pub(crate) fn base_url(&self) -> Option<&Url> {
+        match &self.backend {
+            Backend::Http(transport) => Some(&transport.base_url),
+            Backend::Script(_) => None,
+        }
     }
 }
 
 impl fmt::Debug for Lm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let models: Vec<_> = self.models().map(|model| &*model.full_name).collect();
         f.debug_struct("Lm")
-            .field("model", &self.name())
+            .field("models", &models)
             .field("backend", &self.0.backend)
             .finish_non_exhaustive()
     }
@@ -220,6 +313,11 @@ pub struct LmBuilder {
     timeout: Duration,
     retry: RetryPolicy,
     gates: Vec<Arc<dyn Gate>>,
+    limits: Limits,
+    limiter: Option<Limiter>,
+    breaker: Option<CircuitBreaker>,
+    hedge: Option<Hedge>,
+    cache: Option<Cache>,
     structured: bool,
     propagates: bool,
 }
@@ -306,6 +404,37 @@ impl LmBuilder {
         self
     }
 
+    /// Limits what is asked of the provider. All models of the process with the same provider, address and key keep to it
+    /// together, at least as strictly as any of them was told to.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Keeps to a limiter of your own instead of the one of the provider and key.
+    pub fn limiter(mut self, limiter: &Limiter) -> Self {
+        self.limiter = Some(limiter.clone());
+        self
+    }
+
+    /// Leaves the provider alone for a while when it keeps failing; by default it is asked again and again.
+    pub fn circuit_breaker(mut self, breaker: CircuitBreaker) -> Self {
+        self.breaker = Some(breaker);
+        self
+    }
+
+    /// Makes a second attempt beside one that takes long; by default there is none.
+    pub fn hedge(mut self, hedge: Hedge) -> Self {
+        self.hedge = Some(hedge);
+        self
+    }
+
+    /// Answers the same request from a cache; by default every request is made.
+    pub fn cache(mut self, cache: &Cache) -> Self {
+        self.cache = Some(cache.clone());
+        self
+    }
+
     /// Decides whether the provider's structured output is used; by default it is, until the provider refuses it.
     pub fn structured_output(mut self, structured: bool) -> Self {
         self.structured = structured;
@@ -330,8 +459,10 @@ impl LmBuilder {
         let key = self.key(provider)?;
         let base_url = provider.base_url(self.base_url.as_deref())?;
         let service_tier = self.checked_parameters()?;
+        let account = Account::of(provider.prefix, &base_url, &key, self.limits.checked()?);
+        let limiter = self.limiter.unwrap_or_else(|| account.limiter.clone());
         let transport = Transport::new(provider, model, &key, base_url)?;
-        Ok(Lm(Arc::new(Inner {
+        Ok(Lm::of(Inner {
             provider: provider.prefix.into(),
             otel_provider: provider.otel_name.into(),
             model: model.into(),
@@ -344,9 +475,15 @@ impl LmBuilder {
             retry: self.retry,
             gates: self.gates,
             prices: config::prices()?,
+            limiter,
+            breaker: self.breaker,
+            hedge: self.hedge,
+            pace: Pace::for_hedge(self.hedge),
+            cache: self.cache,
             structured: AtomicBool::new(self.structured),
             propagates: self.propagates,
-        })))
+            account,
+        }))
     }
 
     fn key(&self, provider: &Provider) -> Result<SecretString, Error> {

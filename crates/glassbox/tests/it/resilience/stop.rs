@@ -5,7 +5,7 @@ use crate::provider::{Wire, failing, fast_retries};
 use crate::stage::{Stage, generation};
 use glassbox::trace::span::Status;
 use glassbox::watch::Budget;
-use glassbox::{ChainOfThought, ErrorKind, EventName, Jitter, Module, RetryPolicy, Stop, Usage};
+use glassbox::{ChainOfThought, ErrorKind, EventName, Jitter, Module, RetryPolicy, Stop};
 use glassbox_sim::{Fault, FaultPlan, Latency, Script, Sim};
 use std::time::Duration;
 
@@ -27,7 +27,9 @@ async fn a_stop_cancels_attempts_in_flight_and_tells_what_they_spent() {
 
     assert!(error.is_stopped() && !error.is_retryable(), "{error:?}");
     assert_eq!(error.to_string(), "anthropic/claude-haiku-4-5: the run was stopped: enough");
-    assert_eq!((error.attempts(), error.usage()), (1, Usage::UNKNOWN));
+    // The provider has told the prompt's tokens by then; how many came nobody knows.
+    assert_eq!((error.attempts(), error.usage().output), (1, None));
+    assert!(error.usage().input > Some(0) && error.cost().is_unknown());
     assert!(error.partial_output().is_some_and(|text| text.starts_with('{')), "{error:?}");
     // Whether it is charged nobody knows, so the budget counts what was reserved; and nothing stays reserved.
     assert_eq!((budget.spent().calls, budget.reserved().calls), (1, 0));
@@ -58,7 +60,8 @@ async fn a_deadline_ends_what_is_in_its_scope_and_nothing_else() {
     let (first, second) = (first.unwrap_err(), second.unwrap_err());
     assert!(first.is_stopped() && second.is_stopped());
     assert!(first.to_string().ends_with("the run was stopped: its time of 80ms is up"), "{first}");
-    assert_eq!((first.attempts(), second.attempts(), sim.counters().calls), (1, 0, 1));
+    assert_eq!((first.attempts(), second.attempts()), (1, 0));
+    assert!(sim.counters().calls <= 1, "the first may have been cancelled on its way");
     // The run itself was not stopped: what is outside of the scope goes on.
     assert_eq!(stage.count(EventName::RunStopped), 0);
 }
