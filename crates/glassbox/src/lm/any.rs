@@ -12,6 +12,45 @@ use glassbox_trace::span::{Detail, Status};
 use glassbox_trace::usage::Usage;
 use std::sync::Arc;
 
+impl Lm {
+    /// Makes a model of several: the first is asked, and if it does not answer, the next.
+    ///
+    /// The next is asked after errors that it may not have: a refused key, an unknown model, a rate limit, a server that
+    /// fails or is left alone by its [`CircuitBreaker`], a timeout, a broken connection, a prompt that is too long; each
+    /// model makes its own attempts before. It is not asked after a refusal of the request or its content, nor of a gate.
+    ///
+    /// Each model that is asked is one generation in the trace, below the span of the caller, which has a note
+    /// `llm.fallback` for each change. Usage and cost of the answer are those of all of them together. If no model
+    /// answers, the error is the last one's.
+    ///
+    /// ```
+    /// use glassbox::Lm;
+    /// let lm = Lm::any([
+    ///     Lm::builder("openai/gpt-4o-mini").api_key("sk-..").build()?,
+    ///     Lm::builder("anthropic/claude-haiku-4-5").api_key("sk-ant-..").build()?,
+    /// ])?;
+    /// assert_eq!(lm.name(), "openai/gpt-4o-mini");
+    /// # Ok::<(), glassbox::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// There is no model.
+    pub fn any(models: impl IntoIterator<Item = Self>) -> Result<Self, Error> {
+        let all = models.into_iter().flat_map(|Self(first, rest)| {
+            std::iter::once(first).chain(rest.iter().cloned().collect::<Vec<_>>())
+        });
+        let mut all = all.collect::<Vec<_>>().into_iter();
+        match all.next() {
+            Some(first) => Ok(Self(first, all.collect())),
+            None => Err(Error::new(
+                ErrorKind::Config,
+                "`Lm::any` has no model to ask: give it at least one",
+            )),
+        }
+    }
+}
+
 /// Asks one model after another until one answers, or fails with something that the next would fail with as well.
 pub(super) async fn generate(
     lm: &Lm,
