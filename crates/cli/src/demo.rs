@@ -1,4 +1,4 @@
-//! `glassbox demo`: a coffee shop whose every step can be seen.
+//! `glassbox demo`: programs whose every step can be seen, a coffee shop first of all.
 
 use crate::config;
 use crate::paint::Paint;
@@ -10,15 +10,21 @@ use cost::Meter;
 use glassbox::Bus;
 use glassbox::telemetry::destination::{Destination, OtlpConfig};
 use glassbox::telemetry::observe::{Observe, Observing};
+use overload::Watch;
+use program::Program;
 use round::Round;
+use scene::Scene;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
-mod shop;
+mod program;
 mod model;
-mod stream;
+mod shop;
 mod round;
+mod overload;
+mod scene;
+mod stream;
 mod tree;
 mod cost;
 mod compare;
@@ -26,21 +32,25 @@ mod summary;
 mod headline;
 mod leave;
 
-/// Serves the customers of a coffee shop, one after another and then together.
+/// Serves the customers of a coffee shop, one after another and then together; or plays another scene.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
+    /// What to play
+    #[arg(long, value_enum, default_value_t = Scene::CoffeeShop)]
+    scene: Scene,
     /// The model to ask, such as openai/gpt-4o-mini; by default that of a key in the environment, else a simulated one
     #[arg(long)]
     model: Option<String>,
-    /// How many customers come together
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-    customers: u64,
+    /// How many customers come together; by default 4, and 500 in the scene overload
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    customers: Option<u64>,
     /// How many of them are served at the same time; by default all
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     concurrency: Option<u64>,
-    /// How many times faster than a real model the simulated one answers; 0 answers at once
-    #[arg(long, default_value_t = 4.0, value_parser = speed)]
-    speed: f64,
+    /// How many times faster than a real model the simulated one answers, and its minutes pass; 0 answers at once. By
+    /// default 4, and 1 in the scene overload
+    #[arg(long, value_parser = speed)]
+    speed: Option<f64>,
     /// Print one summary in JSON on stdout, and nothing else
     #[arg(long)]
     json: bool,
@@ -68,7 +78,7 @@ fn speed(text: &str) -> Result<f64, String> {
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut signals = runtime.block_on(async { Signals::listen() })?;
-    let model = model::choose(args)?;
+    let model = args.scene.model(args)?;
     let receiver = Receiver::start().context("cannot listen on loopback")?;
     let observing = if args.no_telemetry { None } else { Some(observe(args, &receiver)?) };
     let paint = Paint { colour: config::colour() };
@@ -76,10 +86,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         headline::opening(args, &model, observing.as_ref());
     }
 
-    let stream = (!args.json).then(|| stream::Stream::start(paint, args.customers)).transpose()?;
+    let stream =
+        (!args.json).then(|| stream::Stream::start(paint, args.customers())).transpose()?;
     let meter = Meter::start(&model, &receiver);
-    let agent = shop::CoffeeShopAgent::new(&model.lm);
-    let served = until_signal(&runtime, &mut signals, serve(args, &agent));
+    let watch = (args.scene == Scene::Overload).then(Watch::start).transpose()?;
+    let program = args.scene.program(&model);
+    let served = until_signal(&runtime, &mut signals, serve(args, &*program));
     if let Some(stream) = stream {
         stream.finish();
     }
@@ -108,8 +120,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         &one_by_one,
         &together,
     );
+    summary.overload = watch.map(|watch| watch.report(args, &model, &together));
     if args.compare {
-        let comparing = compare::compare(args, &agent, &model, &receiver);
+        let comparing = compare::compare(args, &*program, &model, &receiver);
         summary.compare = match until_signal(&runtime, &mut signals, comparing) {
             Ok(comparison) => Some(comparison?),
             Err(signal) => return Ok(leave::leave(signal, runtime, signals, observing)),
@@ -130,16 +143,20 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(error) => {
             anyhow::bail!("{} customers were not served; the first: {error}", summary.failed)
         }
+        None if summary.overload.is_some_and(|report| !report.adds_up) => {
+            anyhow::bail!("what was told of the calls is not what the provider counted")
+        }
         None => Ok(ExitCode::SUCCESS),
     }
 }
 
 /// Serves the first customers one after another, and then all of them together.
-async fn serve(args: &Args, agent: &shop::CoffeeShopAgent) -> (Round, Round) {
-    let bus = Bus::global();
-    let one_by_one = round::serve(agent, &bus, "one after another", args.customers.min(4), 1).await;
-    let together =
-        round::serve(agent, &bus, "together", args.customers, args.at_the_same_time()).await;
+async fn serve(args: &Args, program: &dyn Program) -> (Round, Round) {
+    let (bus, scene, customers) = (Bus::global(), args.scene.service_name(), args.customers());
+    let first = customers.min(4);
+    let one_by_one = round::serve(program, &bus, (scene, "one after another"), first, 1).await;
+    let at_once = args.at_the_same_time();
+    let together = round::serve(program, &bus, (scene, "together"), customers, at_once).await;
     (one_by_one, together)
 }
 
@@ -158,9 +175,19 @@ fn until_signal<T>(
 }
 
 impl Args {
+    /// How many customers come together.
+    fn customers(&self) -> u64 {
+        self.customers.unwrap_or_else(|| self.scene.customers())
+    }
+
+    /// How many times faster than a real model the simulated one is.
+    fn speed(&self) -> f64 {
+        self.speed.unwrap_or_else(|| self.scene.speed())
+    }
+
     /// How many customers are served at the same time.
     fn at_the_same_time(&self) -> usize {
-        usize::try_from(self.concurrency.unwrap_or(self.customers)).unwrap_or(usize::MAX)
+        usize::try_from(self.concurrency.unwrap_or_else(|| self.customers())).unwrap_or(usize::MAX)
     }
 }
 
@@ -168,7 +195,7 @@ impl Args {
 fn observe(args: &Args, receiver: &Receiver) -> anyhow::Result<Observing> {
     let observe = Observe::from_env()?
         .bus(&Bus::global())
-        .service_name("coffee-shop")
+        .service_name(args.scene.service_name())
         .destination(local(receiver)?);
     let deadline = Duration::from_secs(args.flush_timeout.min(5));
     Ok(observe.flush_deadline(deadline).measure_hot_path(true).start()?)

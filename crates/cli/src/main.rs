@@ -30,7 +30,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the customers of a coffee shop, one after another and then together, and show all that happens
+    /// Serve the customers of a coffee shop, one after another and then together, and show all that happens; or play
+    /// another scene
     Demo(demo::Args),
     /// Check every destination that the environment names, and say what to type where a span would not get through
     Doctor(doctor::Args),

@@ -6,18 +6,22 @@ use crate::clock;
 use crate::event::{Event, EventData, Shared, SpanContext};
 use crate::gate::{Action, Gate, Permit, Request};
 use crate::refusal::Refusal;
-use crate::run::Run;
+use crate::run::{Run, Stop};
+use futures::future::{Either, select};
 use glassbox_trace::span::{Note, TraceAttributes};
 use glassbox_trace::time::Timestamp;
 use pin_project_lite::pin_project;
 use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::marker::PhantomData;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, LazyLock, OnceLock};
 use std::task::{self, Poll};
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio::time::sleep_until;
 
 /// Where in a program we are: the innermost span, what its trace shares, who listens, who may refuse.
 ///
@@ -44,8 +48,17 @@ pub(crate) struct Inner {
     is_run: bool,
     pub(crate) bus: Bus,
     pub(crate) gates: Vec<Arc<dyn Gate>>,
+    pub(crate) deadline: Option<Deadline>,
     /// One value of a type at most.
     pub(crate) carried: Vec<Arc<dyn Any + Send + Sync>>,
+}
+
+/// When a scope's time is up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    pub(crate) at: Instant,
+    /// How much time there was, for the message.
+    pub(crate) after: Duration,
 }
 
 thread_local! {
@@ -59,6 +72,7 @@ static ROOT: LazyLock<Context> = LazyLock::new(|| Context {
         is_run: false,
         bus: Bus::global(),
         gates: Vec::new(),
+        deadline: None,
         carried: Vec::new(),
     }),
 });
@@ -127,6 +141,45 @@ impl Context {
         self.scope.is_run.then_some(&self.scope.shared.run)
     }
 
+    /// Returns when the time of the innermost scope with a deadline is up, if there is one.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.scope.deadline.map(|deadline| deadline.at)
+    }
+
+    /// Returns why nothing more may begin here: the run was stopped, or a scope's time is up.
+    #[must_use]
+    pub fn stopped(&self) -> Option<Stop> {
+        if let Some(stop) = self.run().and_then(Run::stopped) {
+            return Some(stop.clone());
+        }
+        let deadline = self.scope.deadline.filter(|deadline| deadline.at <= Instant::now())?;
+        Some(deadline.stop())
+    }
+
+    /// Waits until the run is stopped or a scope's time is up, for ever if neither happens. Deadlines need a Tokio
+    /// runtime to be waited for; without one they are only looked at when something begins.
+    pub async fn until_stopped(&self) -> Stop {
+        let run = async {
+            match self.run() {
+                Some(run) => run.until_stopped().await.clone(),
+                None => pending().await,
+            }
+        };
+        let deadline = async {
+            match self.scope.deadline {
+                Some(deadline) if Handle::try_current().is_ok() => {
+                    sleep_until(deadline.at.into()).await;
+                    deadline.stop()
+                }
+                _ => pending().await,
+            }
+        };
+        match select(pin!(run), pin!(deadline)).await {
+            Either::Left((stop, _)) | Either::Right((stop, _)) => stop,
+        }
+    }
+
     /// Returns the bus that events of this context go to.
     #[must_use]
     pub fn bus(&self) -> &Bus {
@@ -174,6 +227,9 @@ impl Context {
     /// The first refusal. Outside of every span nothing is refused.
     pub fn ask(&self, action: &Action, more: &[Arc<dyn Gate>]) -> Result<Permit, Refusal> {
         let Some(span) = self.span() else { return Ok(Permit::default()) };
+        if let Some(stop) = self.stopped() {
+            return Err(Refusal::Stopped(stop));
+        }
         let gates = self.scope.gates.iter().chain(more).map(AsRef::as_ref);
         Permit::ask(gates, &Request { action, span, bus: self.bus() })
     }
@@ -188,6 +244,12 @@ impl Context {
     /// Gives a future this context: it is current whenever the future runs, on whatever thread.
     pub fn scope<F: Future>(&self, future: F) -> Scoped<F> {
         Scoped { future, context: Some(self.clone()) }
+    }
+}
+
+impl Deadline {
+    fn stop(self) -> Stop {
+        Stop::new(format!("its time of {:?} is up", self.after))
     }
 }
 

@@ -109,7 +109,7 @@ pub enum EventData {
     ModuleError(Arc<Span>),
     /// A logical model call began; gates are asked after this. The span is open.
     LlmRequest(Arc<Span>),
-    /// A model call begins to wait before its next attempt.
+    /// A model call waits before its next attempt: told when a pause begins, and when a wait for the limiter is over.
     LlmWait(LlmWait),
     /// An attempt ended.
     LlmAttempt(LlmAttempt),
@@ -164,7 +164,7 @@ pub enum EventData {
 pub struct LlmWait {
     /// Why it waits.
     pub reason: WaitReason,
-    /// How long it will wait.
+    /// How long it will wait; for [`WaitReason::Limiter`], of which nobody knows before how long it takes, how long it did.
     pub duration: Duration,
     /// The attempt that comes after the wait, from 1.
     pub next_attempt: u32,

@@ -1,7 +1,7 @@
 //! Scopes: what is set once for all spans below, and the ways to run things at the same time within one.
 
 use crate::bus::Bus;
-use crate::context::{Context, Inner, Scoped};
+use crate::context::{Context, Deadline, Inner, Scoped};
 use crate::gate::Gate;
 use futures::stream::{self, Buffered, Collect, Iter, StreamExt};
 use glassbox_trace::span::{RemoteParent, TraceAttributes};
@@ -13,6 +13,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
+use std::time::{Duration, Instant};
 use std::vec;
 
 /// Sets session, user, tags, gates and more for everything that runs inside. The outermost scope is a
@@ -120,6 +121,25 @@ impl Scope {
     /// Adds a gate, such as a [`Budget`](crate::watch::Budget). A clone of the same budget in other scopes is shared.
     pub fn gate(self, gate: impl Gate + 'static) -> Self {
         self.with(|inner| inner.gates.push(Arc::new(gate)))
+    }
+
+    /// Gives what runs in the scope so much time from now on. When it is up, nothing new begins and model calls in
+    /// flight are cancelled, as if the run were stopped; what is outside of the scope goes on. Of nested deadlines the
+    /// earliest holds.
+    ///
+    /// ```
+    /// # async fn answer() {}
+    /// # async fn example() {
+    /// use std::time::Duration;
+    /// glassbox_events::scope::Scope::new().deadline(Duration::from_secs(30)).run(answer()).await;
+    /// # }
+    /// ```
+    pub fn deadline(self, after: Duration) -> Self {
+        let Some(at) = Instant::now().checked_add(after) else { return self };
+        self.with(|inner| match inner.deadline {
+            Some(outer) if outer.at <= at => (),
+            _ => inner.deadline = Some(Deadline { at, after }),
+        })
     }
 
     /// Sends the events to another bus than the process's.

@@ -72,6 +72,8 @@ pub enum ErrorKind {
     Timeout,
     /// The provider could not be reached, or the connection broke.
     Network,
+    /// The provider failed too often, and is left alone for a while by its circuit breaker.
+    CircuitOpen,
     /// What came was not an answer of the provider's protocol.
     Malformed,
     /// The model's answer could not be read as the signature's outputs.
@@ -102,6 +104,7 @@ impl ErrorKind {
             Self::Server => "server_error",
             Self::Timeout => "timeout",
             Self::Network => "network",
+            Self::CircuitOpen => "circuit_open",
             Self::Malformed => "malformed_response",
             Self::Parse => "parse_error",
             Self::Empty => "empty_answer",
@@ -168,8 +171,8 @@ impl Error {
     /// Tells whether the same call may work later: rate limits, overload, timeouts, broken connections.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        use ErrorKind::{Malformed, Network, RateLimited, Server, Timeout};
-        matches!(self.kind(), RateLimited | Server | Timeout | Network | Malformed)
+        use ErrorKind::{CircuitOpen, Malformed, Network, RateLimited, Server, Timeout};
+        matches!(self.kind(), RateLimited | Server | Timeout | Network | Malformed | CircuitOpen)
     }
 
     /// Tells whether a budget refused the call.

@@ -77,8 +77,9 @@ pub use example::Example;
 pub use field::{Field, FieldError};
 pub use glassbox_macros::{Field, Signature, tool};
 pub use lm::{
-    DEFAULT_MAX_TOKENS, DEFAULT_TIMEOUT, Delta, EmbeddingModel, EmbeddingModelBuilder, Finish, Lm,
-    LmBuilder, LmStream, Reply, Request, Response, ResponseSchema, RetryPolicy, ToolCallDelta,
+    Cache, CachePolicy, CircuitBreaker, DEFAULT_MAX_TOKENS, DEFAULT_TIMEOUT, Delta, EmbeddingModel,
+    EmbeddingModelBuilder, Finish, Hedge, Jitter, Limiter, Limits, Lm, LmBuilder, LmStream, Reply,
+    Request, Response, ResponseSchema, RetryPolicy, ToolCallDelta,
 };
 pub use module::{BoxFuture, DynModule, Module, Record};
 pub use parallel::Parallel;
@@ -138,3 +139,7 @@ struct PropagationDoctests;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/agents.md")]
 struct AgentsDoctests;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/resilience.md")]
+struct ResilienceDoctests;

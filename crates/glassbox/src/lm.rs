@@ -2,10 +2,12 @@
 
 use crate::config;
 use crate::error::{Error, ErrorKind};
+use account::Account;
 use glassbox_events::context::Context;
 use glassbox_events::gate::Gate;
 use glassbox_trace::price::{PriceTable, ServiceTier};
 use glassbox_trace::span::Parameters;
+use hedge::Pace;
 use provider::Provider;
 use scripted::Script;
 use secrecy::{ExposeSecret, SecretString};
@@ -15,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use transport::Transport;
+use url::Url;
 
 mod provider;
 mod request;
@@ -22,16 +25,28 @@ mod stream;
 mod failure;
 mod wire;
 mod classify;
+mod limit;
+mod breaker;
+mod account;
 mod transport;
 mod retry;
 mod scripted;
+mod cache;
 mod record;
+mod patience;
+mod attempt;
+mod hedge;
 mod client;
 mod embedding;
+mod any;
 
+pub use breaker::CircuitBreaker;
+pub use cache::{Cache, CachePolicy};
 pub use embedding::{EmbeddingModel, EmbeddingModelBuilder};
+pub use hedge::Hedge;
+pub use limit::{Limiter, Limits};
 pub use request::{Finish, Request, Response, ResponseSchema};
-pub use retry::RetryPolicy;
+pub use retry::{Jitter, RetryPolicy};
 pub use scripted::Reply;
 pub use stream::{Delta, LmStream, ToolCallDelta};
 
@@ -50,7 +65,7 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
 /// # Ok::<(), glassbox::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Lm(pub(crate) Arc<Inner>);
+pub struct Lm(pub(crate) Arc<Inner>, Arc<[Arc<Inner>]>);
 
 pub(crate) struct Inner {
     /// The provider by its own prefix, as prices know it: `openai`.
@@ -70,6 +85,12 @@ pub(crate) struct Inner {
     pub(crate) retry: RetryPolicy,
     pub(crate) gates: Vec<Arc<dyn Gate>>,
     pub(crate) prices: Arc<PriceTable>,
+    pub(crate) limiter: Limiter,
+    pub(crate) account: Arc<Account>,
+    pub(crate) breaker: Option<CircuitBreaker>,
+    pub(crate) hedge: Option<Hedge>,
+    pub(crate) pace: Pace,
+    pub(crate) cache: Option<Cache>,
     /// Whether to ask for structured output; turned off when the provider refuses it.
     structured: AtomicBool,
     /// Whether to use the provider's tool calling; turned off when the provider refuses it.
@@ -107,6 +128,11 @@ impl Lm {
             timeout: DEFAULT_TIMEOUT,
             retry: RetryPolicy::default(),
             gates: Vec::new(),
+            limits: Limits::default(),
+            limiter: None,
+            breaker: None,
+            hedge: None,
+            cache: None,
             structured: true,
             calls_tools: true,
             propagates: false,
@@ -125,7 +151,7 @@ impl Lm {
     pub fn scripted(replies: impl IntoIterator<Item = impl Into<Reply>>) -> Self {
         let parameters =
             Parameters { max_tokens: Some(DEFAULT_MAX_TOKENS), ..Parameters::default() };
-        Self(Arc::new(Inner {
+        Self::of(Inner {
             provider: "scripted".into(),
             otel_provider: "scripted".into(),
             model: "scripted".into(),
@@ -138,13 +164,29 @@ impl Lm {
             retry: RetryPolicy { initial: Duration::from_millis(1), ..RetryPolicy::default() },
             gates: Vec::new(),
             prices: Arc::new(PriceTable::empty("scripted", "")),
+            limiter: Limiter::unlimited(),
+            account: Account::alone(),
+            breaker: None,
+            hedge: None,
+            pace: Pace::default(),
+            cache: None,
             structured: AtomicBool::new(true),
             calls_tools: AtomicBool::new(true),
             propagates: false,
-        }))
+        })
     }
 
-    /// Returns the model's name with its provider: `openai/gpt-4o-mini`.
+    fn of(inner: Inner) -> Self {
+        Self(Arc::new(inner), Arc::default())
+    }
+
+    /// Returns the limiter of the model's provider, address and key, or the one that it was made with.
+    #[must_use]
+    pub fn limiter(&self) -> &Limiter {
+        &self.0.limiter
+    }
+
+    /// Returns the model's name with its provider: `openai/gpt-4o-mini`. Of several models it is the first one's.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.full_name
@@ -156,7 +198,7 @@ impl Lm {
     ///
     /// A gate refused, or every attempt failed; see [`Error`].
     pub async fn generate(&self, request: Request) -> Result<Response, Error> {
-        client::generate(self, request, None).await
+        any::generate(self, request, None).await
     }
 
     /// Calls the model as [`generate`](Self::generate) does, and gives its answer as it comes.
@@ -187,7 +229,7 @@ impl Lm {
         let lm = self.clone();
         LmStream::new(|deltas| {
             Context::current()
-                .scope(async move { client::generate(&lm, request, Some(&deltas)).await })
+                .scope(async move { any::generate(&lm, request, Some(&deltas)).await })
         })
     }
 
@@ -203,19 +245,35 @@ impl Lm {
 
     /// Tells whether to ask this model for structured output.
     pub(crate) fn structured_output(&self) -> bool {
-        self.0.structured.load(Ordering::Relaxed)
+        self.models().all(|model| model.structured.load(Ordering::Relaxed))
     }
 
     /// Remembers that the provider refuses structured output for this model.
     pub(crate) fn no_structured_output(&self) {
-        self.0.structured.store(false, Ordering::Relaxed);
+        for model in self.models() {
+            model.structured.store(false, Ordering::Relaxed);
+        }
+    }
+
+    fn models(&self) -> impl Iterator<Item = &Inner> {
+        std::iter::once(&self.0).chain(self.1.iter()).map(AsRef::as_ref)
+    }
+}
+
+impl Inner {
+    pub(crate) fn base_url(&self) -> Option<&Url> {
+        match &self.backend {
+            Backend::Http(transport) => Some(&transport.base_url),
+            Backend::Script(_) => None,
+        }
     }
 }
 
 impl fmt::Debug for Lm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let models: Vec<_> = self.models().map(|model| &*model.full_name).collect();
         f.debug_struct("Lm")
-            .field("model", &self.name())
+            .field("models", &models)
             .field("backend", &self.0.backend)
             .finish_non_exhaustive()
     }
@@ -232,6 +290,11 @@ pub struct LmBuilder {
     timeout: Duration,
     retry: RetryPolicy,
     gates: Vec<Arc<dyn Gate>>,
+    limits: Limits,
+    limiter: Option<Limiter>,
+    breaker: Option<CircuitBreaker>,
+    hedge: Option<Hedge>,
+    cache: Option<Cache>,
     structured: bool,
     calls_tools: bool,
     propagates: bool,
@@ -319,6 +382,37 @@ impl LmBuilder {
         self
     }
 
+    /// Limits what is asked of the provider. All models of the process with the same provider, address and key keep to it
+    /// together, at least as strictly as any of them was told to.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Keeps to a limiter of your own instead of the one of the provider and key.
+    pub fn limiter(mut self, limiter: &Limiter) -> Self {
+        self.limiter = Some(limiter.clone());
+        self
+    }
+
+    /// Leaves the provider alone for a while when it keeps failing; by default it is asked again and again.
+    pub fn circuit_breaker(mut self, breaker: CircuitBreaker) -> Self {
+        self.breaker = Some(breaker);
+        self
+    }
+
+    /// Makes a second attempt beside one that takes long; by default there is none.
+    pub fn hedge(mut self, hedge: Hedge) -> Self {
+        self.hedge = Some(hedge);
+        self
+    }
+
+    /// Answers the same request from a cache; by default every request is made.
+    pub fn cache(mut self, cache: &Cache) -> Self {
+        self.cache = Some(cache.clone());
+        self
+    }
+
     /// Decides whether the provider's structured output is used; by default it is, until the provider refuses it.
     pub fn structured_output(mut self, structured: bool) -> Self {
         self.structured = structured;
@@ -350,8 +444,10 @@ impl LmBuilder {
         let key = self.key(provider)?;
         let base_url = provider.base_url(self.base_url.as_deref())?;
         let service_tier = self.checked_parameters()?;
+        let account = Account::of(provider.prefix, &base_url, &key, self.limits.checked()?);
+        let limiter = self.limiter.unwrap_or_else(|| account.limiter.clone());
         let transport = Transport::new(provider, model, &key, base_url)?;
-        Ok(Lm(Arc::new(Inner {
+        Ok(Lm::of(Inner {
             provider: provider.prefix.into(),
             otel_provider: provider.otel_name.into(),
             model: model.into(),
@@ -364,10 +460,16 @@ impl LmBuilder {
             retry: self.retry,
             gates: self.gates,
             prices: config::prices()?,
+            limiter,
+            breaker: self.breaker,
+            hedge: self.hedge,
+            pace: Pace::for_hedge(self.hedge),
+            cache: self.cache,
             structured: AtomicBool::new(self.structured),
             calls_tools: AtomicBool::new(self.calls_tools),
             propagates: self.propagates,
-        })))
+            account,
+        }))
     }
 
     fn key(&self, provider: &Provider) -> Result<SecretString, Error> {

@@ -24,11 +24,12 @@ pub(crate) struct Bucket {
 }
 
 impl Bucket {
-    /// Makes a full bucket. `speed` shortens its minute.
-    pub(crate) fn new(per_minute: u32, speed: f64, now: Instant) -> Self {
-        let capacity = f64::from(per_minute);
+    /// Makes a full bucket of a minute's requests, or of so many `at_once`. `speed` shortens its minute.
+    pub(crate) fn new(per_minute: u32, at_once: Option<u32>, speed: f64, now: Instant) -> Self {
+        let capacity = f64::from(at_once.unwrap_or(per_minute));
         let speed = if speed > 0.0 { speed } else { 1.0 };
-        Self { capacity, per_second: capacity / 60.0 * speed, left: capacity, since: now }
+        let per_second = f64::from(per_minute) / 60.0 * speed;
+        Self { capacity, per_second, left: capacity, since: now }
     }
 
     /// Takes a request out, or tells how long until there is one.
@@ -124,20 +125,31 @@ mod tests {
     #[test]
     fn a_bucket_refills_over_a_minute() {
         let start = Instant::now();
-        let mut bucket = Bucket::new(60, 1.0, start);
+        let mut bucket = Bucket::new(60, None, 1.0, start);
         for _ in 0..60 {
             assert_eq!(bucket.take(start), Ok(()));
         }
         assert_eq!(bucket.take(start), Err(Duration::from_secs(1)));
         assert_eq!(bucket.take(start + Duration::from_millis(1001)), Ok(()));
         assert!(bucket.take(start + Duration::from_millis(1002)).is_err());
-        assert_eq!(Bucket::new(0, 1.0, start).take(start), Err(Duration::from_secs(60)));
+        assert_eq!(Bucket::new(0, None, 1.0, start).take(start), Err(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn a_small_bucket_spreads_a_minutes_requests() {
+        let start = Instant::now();
+        let mut bucket = Bucket::new(600, Some(2), 1.0, start);
+        assert_eq!((bucket.take(start), bucket.take(start)), (Ok(()), Ok(())));
+        assert_eq!(bucket.take(start), Err(Duration::from_millis(100)));
+        let later = start + Duration::from_secs(30);
+        assert_eq!((bucket.take(later), bucket.take(later)), (Ok(()), Ok(())));
+        assert!(bucket.take(later).is_err());
     }
 
     #[test]
     fn a_minute_passes_faster_at_speed() {
         let start = Instant::now();
-        let mut bucket = Bucket::new(1, 60.0, start);
+        let mut bucket = Bucket::new(1, None, 60.0, start);
         assert_eq!(bucket.take(start), Ok(()));
         assert_eq!(bucket.take(start), Err(Duration::from_secs(1)));
     }

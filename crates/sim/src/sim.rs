@@ -80,6 +80,7 @@ impl Sim {
                 script: Script::new(),
                 max_concurrent: None,
                 requests_per_minute: None,
+                requests_at_once: None,
                 lenient_schemas: false,
                 kept_requests: 10_000,
             },
@@ -198,9 +199,16 @@ impl Builder {
 
     /// Lets so many calls through a minute, and answers 429 to the others, with `retry-after`.
     ///
-    /// It is a token bucket: that many at once, then one every `60 / calls` seconds. The minute is divided by the speed.
+    /// It is a token bucket: that many at once (or [so many](Self::requests_at_once)), then one every `60 / calls` seconds. The minute is divided by the speed.
     pub fn requests_per_minute(mut self, calls: u32) -> Self {
         self.config.requests_per_minute = Some(calls);
+        self
+    }
+
+    /// Lets at most so many of a minute's calls through at once; without it, all of them. Real providers are closer to a
+    /// second's share.
+    pub fn requests_at_once(mut self, calls: u32) -> Self {
+        self.config.requests_at_once = Some(calls);
         self
     }
 

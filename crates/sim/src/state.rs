@@ -20,6 +20,7 @@ pub(crate) struct Config {
     pub(crate) script: Script,
     pub(crate) max_concurrent: Option<u64>,
     pub(crate) requests_per_minute: Option<u32>,
+    pub(crate) requests_at_once: Option<u32>,
     pub(crate) lenient_schemas: bool,
     pub(crate) kept_requests: usize,
 }
@@ -180,5 +181,7 @@ impl State {
 }
 
 fn bucket(config: &Config) -> Option<Bucket> {
-    config.requests_per_minute.map(|limit| Bucket::new(limit, config.speed, Instant::now()))
+    let at_once = config.requests_at_once;
+    let bucket = |limit| Bucket::new(limit, at_once, config.speed, Instant::now());
+    config.requests_per_minute.map(bucket)
 }

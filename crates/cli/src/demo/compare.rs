@@ -3,8 +3,8 @@
 use super::Args;
 use super::cost::{Cost, Meter};
 use super::model::Model;
+use super::program::Program;
 use super::round;
-use super::shop::CoffeeShopAgent;
 use crate::receiver::Receiver;
 use glassbox::Bus;
 use glassbox::telemetry::observe::Observe;
@@ -55,7 +55,7 @@ struct Sum {
 /// Serves the customers together, with telemetry and without.
 pub(super) async fn compare(
     args: &Args,
-    agent: &CoffeeShopAgent,
+    program: &dyn Program,
     model: &Model,
     receiver: &Receiver,
 ) -> anyhow::Result<Comparison> {
@@ -66,14 +66,20 @@ pub(super) async fn compare(
         let observing = match telemetry {
             false => None,
             true => {
-                let observe = Observe::new().bus(&bus).service_name("coffee-shop");
+                let observe = Observe::new().bus(&bus).service_name(args.scene.service_name());
                 let observe = observe.destination(super::local(receiver)?);
                 Some(observe.measure_hot_path(true).start()?)
             }
         };
         let meter = Meter::start(model, receiver);
-        let served =
-            round::serve(agent, &bus, "comparison", args.customers, args.at_the_same_time()).await;
+        let served = round::serve(
+            program,
+            &bus,
+            (args.scene.service_name(), "comparison"),
+            args.customers(),
+            args.at_the_same_time(),
+        )
+        .await;
         if let Some(observing) = &observing {
             // What could not be delivered is counted below.
             let limit = Duration::from_secs(args.flush_timeout);

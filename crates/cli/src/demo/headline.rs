@@ -2,6 +2,7 @@
 
 use super::Args;
 use super::model::Model;
+use super::overload::Report;
 use super::round::Round;
 use super::summary::{Destination, Summary};
 use crate::paint::{self, Ink, Paint};
@@ -12,11 +13,7 @@ use std::time::Duration;
 const REPLIES: usize = 4;
 
 pub(crate) fn opening(args: &Args, model: &Model, observing: Option<&Observing>) {
-    println!(
-        "The coffee shop: {} customers, one after another{}, then together.",
-        args.customers,
-        if args.customers > 4 { " (the first four)" } else { "" }
-    );
+    println!("{}", args.scene.opening(args.customers()));
     println!("model     {}", model.why);
     match observing {
         None => println!("telemetry off, as you asked"),
@@ -43,11 +40,8 @@ pub(crate) fn opening(args: &Args, model: &Model, observing: Option<&Observing>)
 pub(crate) fn replies(paint: Paint, round: &Round) {
     println!("\n{}", paint.paint(Ink::Bold, "Replies"));
     for (number, reply) in round.replies().take(REPLIES) {
-        println!("  customer {number}  {}", reply.action.in_words());
-        println!(
-            "              {}",
-            paint.paint(Ink::Faint, &paint::short(&reply.friendly_response, 110))
-        );
+        println!("  customer {number}  {}", reply.did);
+        println!("              {}", paint.paint(Ink::Faint, &paint::short(&reply.said, 110)));
     }
     if round.visits.len() > REPLIES {
         println!("  and {} more", round.visits.len() - REPLIES);
@@ -102,6 +96,9 @@ pub(crate) fn closing(
                 paint::percent(summary.telemetry_program_cpu_percent),
             );
         }
+    }
+    for line in summary.overload.iter().flat_map(Report::lines) {
+        println!("{line}");
     }
     if let Some(compare) = &summary.compare {
         println!(

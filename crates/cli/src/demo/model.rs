@@ -2,8 +2,8 @@
 
 use super::Args;
 use crate::config;
-use glassbox::Lm;
-use glassbox_sim::{Script, Sim};
+use glassbox::{Lm, LmBuilder};
+use glassbox_sim::{Builder, Sim};
 
 /// The model that the simulated provider plays.
 const SIMULATED: &str = "openai/gpt-4o-mini";
@@ -28,34 +28,36 @@ impl Model {
     }
 }
 
-pub(crate) fn choose(args: &Args) -> anyhow::Result<Model> {
-    if let Some(name) = &args.model {
-        let lm = Lm::builder(name).stream(true).build()?;
-        return Ok(Model {
-            lm,
-            why: format!("{name}, as you asked: this costs real money"),
-            sim: None,
-        });
-    }
-    if let Some((variable, name)) = config::keyed_model() {
-        let lm = Lm::builder(name).stream(true).build()?;
-        return Ok(Model {
-            lm,
-            why: format!("{name}, since {variable} is set: this costs real money"),
-            sim: None,
-        });
-    }
-    let sim =
-        Sim::builder().speed(args.speed).script(Script::coffee_shop()).keep_requests(0).start()?;
-    let lm =
-        Lm::builder(SIMULATED).base_url(sim.openai_url()).api_key("sim").stream(true).build()?;
+/// Chooses the model that was named, or one whose key is there, or else the simulated one.
+pub(super) fn choose(
+    args: &Args,
+    simulated: impl FnOnce(&Args) -> anyhow::Result<Model>,
+) -> anyhow::Result<Model> {
+    let (name, why) = match (&args.model, config::keyed_model()) {
+        (Some(name), _) => (name.clone(), "as you asked".to_owned()),
+        (None, Some((variable, name))) => (name.to_owned(), format!("since {variable} is set")),
+        (None, None) => return simulated(args),
+    };
+    let lm = Lm::builder(&name).stream(true).build()?;
+    Ok(Model { lm, why: format!("{name}, {why}: this costs real money"), sim: None })
+}
+
+/// Starts a simulated provider, and makes a model of it that is set up further by `more`.
+pub(super) fn simulated(
+    args: &Args,
+    sim: Builder,
+    more: impl FnOnce(LmBuilder) -> LmBuilder,
+) -> anyhow::Result<Model> {
+    let sim = sim.speed(args.speed()).keep_requests(0).start()?;
+    let lm = Lm::builder(SIMULATED).base_url(sim.openai_url()).api_key("sim").stream(true);
+    let lm = more(lm).build()?;
     let why = format!(
         "simulated on {} (it plays {SIMULATED}, {}); set OPENAI_API_KEY or give --model to ask a real one",
         sim.url(),
-        if args.speed == 0.0 {
-            "without its latency".to_owned()
-        } else {
-            format!("{} times as fast", args.speed)
+        match args.speed() {
+            0.0 => "without its latency".to_owned(),
+            1.0 => "in real time".to_owned(),
+            speed => format!("{speed} times as fast"),
         },
     );
     Ok(Model { lm, why, sim: Some(sim) })

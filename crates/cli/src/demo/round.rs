@@ -1,8 +1,8 @@
 //! A round: customers served at the same time or one after another, and what came of it.
 
-use super::shop::{self, CoffeeShopAgent, CoffeeShopOutput};
+use super::program::{Program, Served};
 use glassbox::trace::id::TraceId;
-use glassbox::{Bus, Error, Module, Prediction, parallel, scope};
+use glassbox::{Bus, Error, parallel, scope};
 use std::time::{Duration, Instant};
 
 /// What came of a round.
@@ -17,11 +17,11 @@ pub(crate) struct Round {
 pub(crate) struct Visit {
     pub(crate) customer: u64,
     pub(crate) took: Duration,
-    pub(crate) result: Result<Prediction<CoffeeShopOutput>, Error>,
+    pub(crate) result: Result<Served, Error>,
 }
 
 impl Round {
-    pub(crate) fn replies(&self) -> impl Iterator<Item = (u64, &Prediction<CoffeeShopOutput>)> {
+    pub(crate) fn replies(&self) -> impl Iterator<Item = (u64, &Served)> {
         self.visits.iter().filter_map(|visit| Some((visit.customer, visit.result.as_ref().ok()?)))
     }
 
@@ -31,7 +31,7 @@ impl Round {
 
     pub(crate) fn trace_ids(&self) -> impl Iterator<Item = TraceId> {
         self.visits.iter().filter_map(|visit| match &visit.result {
-            Ok(reply) => reply.trace_id(),
+            Ok(reply) => reply.trace_id,
             Err(error) => error.trace_id(),
         })
     }
@@ -49,26 +49,31 @@ impl Round {
 
 /// Serves the first `customers`, at most `concurrency` of them at the same time.
 pub(crate) async fn serve(
-    agent: &CoffeeShopAgent,
+    program: &dyn Program,
     bus: &Bus,
-    round: &'static str,
+    (service, round): (&'static str, &'static str),
     customers: u64,
     concurrency: usize,
 ) -> Round {
     let began = Instant::now();
-    let visits = (1..=customers).map(|number| visit(agent, bus, round, number));
+    let visits = (1..=customers).map(|number| visit(program, bus, (service, round), number));
     let visits = parallel(concurrency, visits).await;
     Round { wall: began.elapsed(), visits }
 }
 
-async fn visit(agent: &CoffeeShopAgent, bus: &Bus, round: &'static str, number: u64) -> Visit {
+async fn visit(
+    program: &dyn Program,
+    bus: &Bus,
+    (service, round): (&'static str, &'static str),
+    number: u64,
+) -> Visit {
     let began = Instant::now();
     let scope = scope()
         .bus(bus)
-        .session(format!("coffee-shop {round}"))
+        .session(format!("{service} {round}"))
         .user(format!("customer-{number}"))
         .tag("demo")
         .metadata("round", round);
-    let result = scope.run(agent.call(shop::customer(number))).await;
+    let result = scope.run(program.serve(number)).await;
     Visit { customer: number, took: began.elapsed(), result }
 }

@@ -1,6 +1,7 @@
 //! The coffee shop: its signature, its agent and its customers.
 
-use glassbox::{ChainOfThought, Error, Field, Lm, Module, Prediction, Signature};
+use super::program::{Program, Served};
+use glassbox::{BoxFuture, ChainOfThought, Error, Field, Lm, Module, Prediction, Signature};
 use std::sync::Arc;
 
 /// Analyze customer request and take appropriate action.
@@ -108,6 +109,15 @@ impl Module for CoffeeShopAgent {
     }
 }
 
+impl Program for CoffeeShopAgent {
+    fn serve(&self, number: u64) -> BoxFuture<'_, Result<Served, Error>> {
+        Box::pin(async move {
+            let reply = self.call(customer(number)).await?;
+            Ok(Served::new(&reply, reply.action.in_words(), reply.friendly_response.clone()))
+        })
+    }
+}
+
 const CUSTOMERS: [(&str, Mood, TimeOfDay); 4] = [
     (
         "Can I get a large iced latte with oat milk and an extra shot?",
@@ -121,7 +131,7 @@ const CUSTOMERS: [(&str, Mood, TimeOfDay); 4] = [
 
 /// Returns what the n-th customer says, from 1. The first four are the known ones; after them they come again,
 /// with a number, so that no two requests are the same.
-pub(crate) fn customer(number: u64) -> CoffeeShopInput {
+fn customer(number: u64) -> CoffeeShopInput {
     let index = usize::try_from((number - 1) % 4).unwrap_or_default();
     let (request, customer_mood, time_of_day) = CUSTOMERS[index];
     let customer_request =

@@ -11,6 +11,10 @@ use std::time::{Duration, Instant};
 /// With more customers than this, the stream is a line of progress now and then.
 const ALL_LINES: u64 = 12;
 
+/// How often progress is told.
+const SOONEST: Duration = Duration::from_millis(500);
+const LATEST: Duration = Duration::from_secs(5);
+
 /// How many events may wait to be printed.
 const CAPACITY: usize = 100_000;
 
@@ -69,9 +73,10 @@ fn lines(events: &EventReceiver, ending: &AtomicBool, paint: Paint) {
     });
 }
 
-/// Counts what ends, and says so twice a second.
+/// Counts what ends, and says so: twice a second, and less often when it takes long.
 fn progress(events: &EventReceiver, ending: &AtomicBool, customers: u64) {
-    let (mut served, mut failed, mut waits, mut told) = (0_u64, 0_u64, 0_u64, Instant::now());
+    let (mut served, mut failed, mut waits) = (0_u64, 0_u64, 0_u64);
+    let (began, mut told) = (Instant::now(), Instant::now());
     drain(events, ending, |event| {
         match event.map(|event| (&event.data, event.span.parent.is_none())) {
             Some((EventData::ModuleComplete(_), true)) => served += 1,
@@ -79,7 +84,7 @@ fn progress(events: &EventReceiver, ending: &AtomicBool, customers: u64) {
             Some((EventData::LlmWait(_), _)) => waits += 1,
             _ => (),
         }
-        if told.elapsed() >= Duration::from_millis(500) {
+        if told.elapsed() >= (began.elapsed() / 10).clamp(SOONEST, LATEST) {
             told = Instant::now();
             println!(
                 "  {served} of {} calls done, {failed} failed, {waits} waits",
@@ -113,6 +118,9 @@ fn facts(event: &Event, paint: Paint) -> String {
         }
         EventData::LlmFirstChunk(chunk) => {
             format!("first chunk after {}", paint::duration(chunk.after))
+        }
+        EventData::LlmFallback(fallback) => {
+            format!("{} instead of {}", fallback.to, fallback.from)
         }
         EventData::AdapterFallback(fallback) => {
             format!("from {} to {}", fallback.from, fallback.to)

@@ -4,6 +4,7 @@ use super::Args;
 use super::compare::Comparison;
 use super::cost::{self, percent};
 use super::model::Model;
+use super::overload;
 use super::round::Round;
 use crate::receiver::{Receiver, check};
 use glassbox::telemetry::health::DropReason;
@@ -16,6 +17,7 @@ use std::collections::{BTreeMap, HashSet};
 /// The numbers of a demo. Times of telemetry are measured, not estimated.
 #[derive(Debug, Serialize)]
 pub(crate) struct Summary {
+    pub(crate) scene: &'static str,
     pub(crate) provider: String,
     pub(crate) model: String,
     pub(crate) customers: u64,
@@ -66,6 +68,8 @@ pub(crate) struct Summary {
     pub(crate) destinations: Vec<Destination>,
     /// What the same customers took without telemetry, if that was asked for.
     pub(crate) compare: Option<Comparison>,
+    /// How the provider's limits were kept and its failures survived, in the scene that is about it.
+    pub(super) overload: Option<overload::Report>,
     #[serde(skip)]
     pub(crate) cost: Option<Decimal>,
 }
@@ -131,10 +135,11 @@ impl Summary {
             .map(|destination| destination.worker_busy.as_secs_f64())
             .sum::<f64>();
         Self {
+            scene: args.scene.service_name(),
             provider: model.provider(),
             model: model.lm.name().to_owned(),
-            customers: args.customers,
-            concurrency: args.concurrency.unwrap_or(args.customers),
+            customers: args.customers(),
+            concurrency: args.concurrency.unwrap_or(args.customers()),
             failed: one_by_one.failures().count() + together.failures().count(),
             sequential_customers: one_by_one.visits.len(),
             sequential_ms: millis(one_by_one.wall.as_secs_f64()),
@@ -178,6 +183,7 @@ impl Summary {
             peak_memory_mb: peak_memory_mb(),
             destinations,
             compare: None,
+            overload: None,
             cost: cost.total(),
         }
     }
@@ -186,12 +192,10 @@ impl Summary {
 fn spent(rounds: &[&Round]) -> (Usage, Cost) {
     let visits = || rounds.iter().flat_map(|round| &round.visits);
     let usage = visits()
-        .map(|visit| {
-            visit.result.as_ref().map_or_else(|error| error.usage(), |reply| reply.usage())
-        })
+        .map(|visit| visit.result.as_ref().map_or_else(|error| error.usage(), |reply| reply.usage))
         .sum();
     let cost = visits()
-        .map(|visit| visit.result.as_ref().map_or_else(|error| error.cost(), |reply| reply.cost()))
+        .map(|visit| visit.result.as_ref().map_or_else(|error| error.cost(), |reply| reply.cost))
         .sum();
     (usage, cost)
 }

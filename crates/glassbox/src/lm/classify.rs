@@ -110,13 +110,18 @@ fn of_status(status: u16, body: &str, headers: &HeaderMap, base_url: &Url) -> Fa
                 ),
             )
         }
-        500.. => Failure::new(ErrorKind::Server, format!("the provider failed ({status}): {said}")),
+        // 498 is Groq's "capacity exceeded", 529 is Anthropic's "overloaded".
+        498 | 500.. => {
+            Failure::new(ErrorKind::Server, format!("the provider failed ({status}): {said}"))
+        }
         _ => Failure::new(
             ErrorKind::BadRequest,
             format!("the provider refused the request ({status}): {said}"),
         ),
     };
     failure.status = Some(status);
+    failure.overloaded |= failure.retryable
+        && (matches!(status, 498 | 503 | 529) || code.iter().any(|code| is_overload(code)));
     failure.rejects_schema = matches!(status, 400 | 422)
         && [
             "response_format",
@@ -155,8 +160,19 @@ const NO_TOOLS: [&str; 9] = [
 fn of_error_event(body: &Value) -> Failure {
     let kind = body["error"]["type"].as_str().or_else(|| body["type"].as_str()).unwrap_or_default();
     let said = provider_message(body).unwrap_or_else(|| excerpt(&body.to_string()));
+    let overloaded = is_overload(kind);
     let kind = if kind.contains("rate_limit") { ErrorKind::RateLimited } else { ErrorKind::Server };
-    Failure::new(kind, format!("the provider broke off the stream: {said}"))
+    let failure = Failure::new(kind, format!("the provider broke off the stream: {said}"));
+    Failure { overloaded: failure.overloaded || overloaded, ..failure }
+}
+
+/// Tells whether a provider's word for an error says that it has too much to do: Anthropic's `overloaded_error`, OpenAI's
+/// `server_overloaded` and `slow_down`, Gemini's `UNAVAILABLE` and `RESOURCE_EXHAUSTED`, Groq's `capacity_exceeded`.
+fn is_overload(code: &str) -> bool {
+    let code = code.to_ascii_lowercase();
+    ["overloaded", "slow_down", "unavailable", "resource_exhausted", "capacity_exceeded"]
+        .iter()
+        .any(|word| code.contains(word))
 }
 
 /// An answer that is no answer of the protocol; perhaps the provider refused in its own way.
@@ -333,6 +349,24 @@ mod tests {
     }
 
     #[test]
+    fn overload_is_told_from_other_failures() {
+        let url = Url::parse("http://127.0.0.1/v1/").unwrap();
+        let check = |status, body: &str, overloaded| {
+            let failure = of_status(status, body, &HeaderMap::new(), &url);
+            assert_eq!(failure.overloaded, overloaded, "{status} {body}");
+        };
+        check(429, "{}", true);
+        check(429, r#"{"error":{"code":"insufficient_quota"}}"#, false);
+        check(529, r#"{"error":{"type":"overloaded_error"}}"#, true);
+        check(503, r#"{"error":{"status":"UNAVAILABLE"}}"#, true);
+        check(500, r#"{"error":{"code":"server_overloaded"}}"#, true);
+        check(500, "{}", false);
+        check(400, r#"{"error":{"status":"RESOURCE_EXHAUSTED"}}"#, false);
+        let within = |kind| of_error_event(&serde_json::json!({ "error": { "type": kind } }));
+        assert!(within("overloaded_error").overloaded && !within("api_error").overloaded);
+    }
+
+    #[test]
     fn statuses_are_sorted() {
         let url = Url::parse("http://127.0.0.1/v1/").unwrap();
         let check = |status, body: &str, kind, retryable| {
@@ -356,6 +390,7 @@ mod tests {
             false,
         );
         check(529, r#"{"error":{"type":"overloaded_error"}}"#, ErrorKind::Server, true);
+        check(498, r#"{"error":{"code":"capacity_exceeded"}}"#, ErrorKind::Server, true);
         let refused = of_status(
             400,
             r#"{"error":{"message":"response_format is not supported"}}"#,

@@ -1,27 +1,29 @@
 //! The call of a model: gates, attempts, waits, events, usage and cost. Nothing else turns a call into events.
 
-use crate::error::{Error, ErrorKind};
-use crate::lm::failure::Failure;
+use crate::error::Error;
+use crate::lm::attempt::{Call, Shot};
+use crate::lm::cache::{Cache, Found, key as cache_key};
+use crate::lm::hedge::{Raced, lost, race};
+use crate::lm::patience::Patience;
 use crate::lm::record::{
-    Ending, Tally, error, generation, record, record_failure, record_response, tell_failed_attempt,
+    Ending, Sums, Tally, error, generation, record, record_failure, record_response,
 };
 use crate::lm::request::{Finish, Request, Response};
-use crate::lm::stream::{Deltas, within};
+use crate::lm::stream::Deltas;
 use crate::lm::transport::{Answer, Progress};
 use crate::lm::wire::Wire;
-use crate::lm::{Backend, Inner, Lm};
+use crate::lm::{Backend, Inner};
 use crate::rollout;
 use glassbox_events::clock;
-use glassbox_events::context::Context;
-use glassbox_events::event::{EventData, LlmAttempt, LlmFirstChunk, LlmWait, WaitReason};
-use glassbox_events::gate::{Action, Spent};
+use glassbox_events::event::{EventData, LlmFirstChunk, LlmWait, WaitReason};
+use glassbox_events::gate::Action;
 use glassbox_events::open_span::{Family, OpenSpan};
 use glassbox_trace::cost::Cost;
 use glassbox_trace::message::Part;
-use glassbox_trace::span::{Detail, Generation, Parameters, Status};
+use glassbox_trace::span::{Detail, Generation, Status};
 use glassbox_trace::usage::Usage;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 
@@ -36,11 +38,10 @@ struct Ongoing {
 /// Calls a model, trying again where that may help. One `generation` span holds all attempts. Where there are `deltas`,
 /// the answer is streamed, and its pieces are handed out there.
 pub(crate) async fn generate(
-    lm: &Lm,
+    lm: &Inner,
     request: Request,
     deltas: Option<&Deltas>,
 ) -> Result<Response, Error> {
-    let lm = &*lm.0;
     let request = Request { rollout: request.rollout.or_else(rollout::current), ..request };
     let mut generation = generation(lm, &request);
     generation.parameters.stream |= deltas.is_some();
@@ -48,23 +49,53 @@ pub(crate) async fn generate(
     let detail = Detail::Generation(Box::new(generation));
     let span = OpenSpan::begin_here(Family::Llm, &lm.span_name, detail, None);
     let context = span.context().clone();
-    let tally = Tally { cost: Cost::ZERO, ..Tally::default() };
+    let sums = Sums { cost: Cost::ZERO, ..Sums::default() };
+    let tally = Tally { sums, ..Tally::default() };
     let mut call = Ongoing { span: Some(span), tally, wire: lm.wire() };
 
-    let ended = attempts(lm, &request, &parameters, &context, &mut call.tally, deltas).await;
-    match ended {
-        Ok(answer) => {
-            let response = response(lm, answer, &call.tally);
+    let action = action(lm, &request);
+    let (request, parameters, context) = (&request, &parameters, &context);
+    let asked = Call { lm, request, parameters, context, deltas, action };
+    let patience = Patience::new(context, lm.retry.total);
+    let answered = match &lm.cache {
+        Some(cache) => Box::pin(cached(cache, &asked, &mut call.tally, &patience)).await,
+        None => attempts(&asked, &mut call.tally, &patience).await,
+    };
+    match answered {
+        Ok(response) => {
             call.end(Status::Ok, |generation, _| record_response(generation, &response));
             Ok(response)
         }
         Err(ending) => {
-            let (error, partial) = error(lm, ending, &call.tally, &context);
+            let (error, partial) = error(lm, ending, &call.tally, context);
             let status = Status::error(error.error_type(), error.to_string());
             call.end(status, |generation, tally| record_failure(generation, tally, partial));
             Err(error)
         }
     }
+}
+
+/// Takes the answer from the cache, or makes the call and keeps its answer there.
+async fn cached(
+    cache: &Cache,
+    call: &Call<'_>,
+    tally: &mut Tally,
+    patience: &Patience<'_>,
+) -> Result<Response, Ending> {
+    let key = cache_key(call.lm, call.parameters, call.request);
+    let lead = match patience.bear(cache.find(key)).await.map_err(|cut| cut.ending(None))? {
+        Found::Hit(response) => {
+            if let Some(deltas) = call.deltas {
+                let told = deltas.replay(&response.message);
+                patience.bear(told).await.map_err(|cut| cut.ending(None))?;
+            }
+            return Ok(*response);
+        }
+        Found::Miss(lead) => lead,
+    };
+    let response = attempts(call, tally, patience).await?;
+    lead.keep(&response).await;
+    Ok(response)
 }
 
 impl Ongoing {
@@ -80,8 +111,8 @@ impl Drop for Ongoing {
     fn drop(&mut self) {
         let Some(span) = &mut self.span else { return };
         if self.tally.in_flight {
-            self.tally.uncounted = true;
-            self.tally.usage += self.tally.progress.facts.usage_so_far(self.wire);
+            self.tally.sums.uncounted = true;
+            self.tally.sums.usage += self.tally.progress.facts.usage_so_far(self.wire);
         }
         let text = std::mem::take(&mut self.tally.progress.text);
         let partial = (!text.is_empty()).then(|| text.into());
@@ -93,155 +124,96 @@ impl Drop for Ongoing {
     }
 }
 
-/// Makes attempts until one works, the policy gives up, or a gate refuses.
+/// Makes attempts until one works, the policy gives up, a gate refuses, or the call is cut off.
 async fn attempts(
-    lm: &Inner,
-    request: &Request,
-    parameters: &Parameters,
-    context: &Context,
+    call: &Call<'_>,
     tally: &mut Tally,
-    deltas: Option<&Deltas>,
-) -> Result<Answer, Ending> {
-    let action = action(lm, request);
+    patience: &Patience<'_>,
+) -> Result<Response, Ending> {
+    let (lm, context) = (call.lm, call.context);
     loop {
-        let permit = context.ask(&action, &lm.gates).map_err(Ending::Refused)?;
-        tally.attempts += 1;
-        let started = clock::now();
+        let shot = Shot::begin(call, tally, patience).await?;
+        let started = shot.started;
         tally.progress = Progress::default();
         tally.first_chunk = OnceLock::new();
-        let tell_first_chunk = || {
-            let now = *tally.first_chunk.get_or_init(clock::now);
-            context.emit(EventData::LlmFirstChunk(LlmFirstChunk { after: now.since(started) }));
+        let first_chunk = || {
+            let mut is_first = false;
+            let now = *tally.first_chunk.get_or_init(|| {
+                is_first = true;
+                clock::now()
+            });
+            if is_first {
+                context.emit(EventData::LlmFirstChunk(LlmFirstChunk { after: now.since(started) }));
+            }
         };
         tally.in_flight = true;
-        let send = Sending { request, parameters, context, deltas };
-        let result = attempt(lm, &send, &mut tally.progress, tell_first_chunk).await;
+        let first = call.send(&mut tally.progress, &first_chunk);
+        let raced = patience.bear(race(call, &mut tally.sums, first, &first_chunk)).await;
         tally.in_flight = false;
         let progress = std::mem::take(&mut tally.progress);
-        let failure = match result {
-            Ok(answer) => {
-                let usage = answer.facts.usage(lm.wire());
-                let cost = lm.cost(answer.facts.model.as_deref(), &usage);
-                permit.settle(if usage.is_unknown() {
-                    Spent::Unknown
-                } else {
-                    Spent::Known { usage, cost }
-                });
-                let duration = clock::now().since(started);
-                context.emit(EventData::LlmAttempt(LlmAttempt {
-                    number: tally.attempts,
-                    duration,
-                    http_status: matches!(lm.backend, Backend::Http(_)).then_some(200),
-                    retry_after: None,
-                    failed: None,
-                }));
-                return Ok(answer);
+        let (failure, second, cut) = match raced {
+            Ok(Raced { first: Some(Ok(answer)), .. }) => {
+                shot.answered(call, &answer);
+                return Ok(response(lm, answer, tally));
             }
-            Err(failure) => failure.with_progress(progress, lm.wire()),
+            Ok(Raced { first: Some(Err(failure)), second }) => (failure, second, None),
+            Ok(Raced { first: None, second }) => (lost(), second, None),
+            Err(cut) => (cut.failure(), None, Some(cut)),
         };
-
-        let spent = failure.spent(lm.cost(None, &failure.usage));
-        permit.settle(spent);
-        match spent {
-            // Nothing used is no news: added to an answer that does not tell its usage, it would make that zero.
-            Spent::Known { usage: Usage::ZERO, .. } => {}
-            Spent::Known { usage, cost } => {
-                tally.usage += usage;
-                tally.cost += cost;
-            }
-            Spent::Nothing | Spent::Unknown => tally.uncounted = true,
+        let so_far = progress.facts.usage_so_far(lm.wire());
+        let failure = failure.with_progress(progress, lm.wire());
+        if cut.is_some() && failure.usage.is_unknown() {
+            tally.sums.usage += so_far;
         }
-        tell_failed_attempt(context, tally.attempts, started, &failure);
-        let Some((reason, pause)) = lm.retry.pause(tally.attempts, &failure) else {
+        shot.failed(call, &mut tally.sums, &failure);
+        match (second, cut) {
+            (Some(answer), _) => return Ok(response(lm, answer, tally)),
+            (None, Some(cut)) => return Err(cut.ending(failure.partial)),
+            (None, None) => {}
+        }
+        let pause = lm.retry.pause(tally.sums.attempts, &failure);
+        let Some((reason, pause)) = pause.filter(|(_, pause)| patience.allows(*pause)) else {
             return Err(Ending::Failed(failure));
         };
-        tally.backoff_wait += pause;
-        if reason == WaitReason::RetryAfter {
-            tally.retry_after_wait += pause;
+        if call.check_circuit().is_err() {
+            return Err(Ending::Failed(failure));
         }
-        context.emit(EventData::LlmWait(LlmWait {
-            reason,
-            duration: pause,
-            next_attempt: tally.attempts + 1,
-        }));
-        if let Some(deltas) = deltas {
+        if let Some(deltas) = call.deltas {
             deltas.restart().await;
         }
-        wait(pause).await;
+        rest(call, tally, patience, reason, pause).await?;
     }
+}
+
+/// Pauses before the next attempt, and tells so.
+async fn rest(
+    call: &Call<'_>,
+    tally: &mut Tally,
+    patience: &Patience<'_>,
+    reason: WaitReason,
+    pause: Duration,
+) -> Result<(), Ending> {
+    tally.backoff_wait += pause;
+    if reason == WaitReason::RetryAfter {
+        tally.retry_after_wait += pause;
+    }
+    let next_attempt = tally.sums.attempts + 1;
+    call.context.emit(EventData::LlmWait(LlmWait { reason, duration: pause, next_attempt }));
+    let began = Instant::now();
+    patience.bear(wait(pause)).await.map_err(|cut| {
+        let unused = pause.saturating_sub(began.elapsed());
+        tally.backoff_wait -= unused;
+        if reason == WaitReason::RetryAfter {
+            tally.retry_after_wait -= unused;
+        }
+        cut.ending(None)
+    })
 }
 
 /// Waits, if there is a clock to wait by: outside of a Tokio runtime only a script is asked, which needs no patience.
 pub(super) async fn wait(pause: Duration) {
     if Handle::try_current().is_ok() {
         sleep(pause).await;
-    }
-}
-
-/// What an attempt sends, and where pieces of the answer go.
-struct Sending<'a> {
-    request: &'a Request,
-    parameters: &'a Parameters,
-    context: &'a Context,
-    deltas: Option<&'a Deltas>,
-}
-
-async fn attempt(
-    lm: &Inner,
-    send: &Sending<'_>,
-    progress: &mut Progress,
-    first_chunk: impl Fn(),
-) -> Result<Answer, Failure> {
-    if let Some(deltas) = send.deltas {
-        deltas.restart().await;
-    }
-    match &lm.backend {
-        Backend::Script(script) => {
-            let answer = script.answer(send.request)?;
-            if let Some(deltas) = send.deltas {
-                first_chunk();
-                deltas.replay(&answer.message).await;
-            }
-            Ok(answer)
-        }
-        Backend::Http(_) if Handle::try_current().is_err() => {
-            let message =
-                "no Tokio runtime is running here: call models within one, as #[tokio::main] gives";
-            Err(Failure::new(ErrorKind::Config, message))
-        }
-        Backend::Http(transport) => {
-            let mut headers = Vec::new();
-            if lm.propagates {
-                send.context.inject(|name, value| headers.push((name, value)));
-            }
-            let (request, parameters, deltas) = (send.request, send.parameters, send.deltas);
-            let sent = transport.send(request, parameters, headers, progress, first_chunk, deltas);
-            match within(lm.timeout, deltas, sent).await {
-                Some(result) => result,
-                None => {
-                    let message = format!(
-                        "no answer within {:?}; raise the timeout with `.timeout(..)`",
-                        lm.timeout
-                    );
-                    Err(Failure::new(ErrorKind::Timeout, message))
-                }
-            }
-        }
-    }
-}
-
-impl Failure {
-    /// Adds what had come of the answer when it broke off.
-    fn with_progress(mut self, progress: Progress, wire: Wire) -> Self {
-        self.may_have_cost |= progress.chunks > 0;
-        // Before its end a stream tells only what it has used so far: Anthropic begins with one output token.
-        if self.usage.is_unknown() && progress.facts.finish_reason.is_some() {
-            self.usage = progress.facts.usage(wire);
-        }
-        if self.partial.is_none() && !progress.text.is_empty() {
-            self.partial = Some(progress.text.into());
-        }
-        self
     }
 }
 
@@ -285,9 +257,10 @@ fn response(lm: &Inner, answer: Answer, tally: &Tally) -> Response {
         message,
         finish,
         finish_reason: answer.facts.finish_reason,
-        usage: usage + tally.usage,
-        cost: cost + tally.cost,
+        usage: usage + tally.sums.usage,
+        cost: cost + tally.sums.cost,
         model: answer.facts.model,
         id: answer.facts.id,
+        cache_hit: false,
     }
 }

@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind};
 use crate::lm::classify::classify;
 use crate::lm::client::wait;
 use crate::lm::failure::Failure;
-use crate::lm::record::{Ending, Tally, error, tell_failed_attempt};
+use crate::lm::record::{Ending, Sums, Tally, error, tell_failed_attempt};
 use crate::lm::transport::Transport;
 use crate::lm::wire::AnswerFacts;
 use crate::lm::{Backend, Lm, LmBuilder, RetryPolicy};
@@ -88,8 +88,10 @@ impl EmbeddingModel {
         let lm = &*self.lm.0;
         let action = self.action(texts);
         loop {
-            let permit = context.ask(&action, &lm.gates).map_err(Ending::Refused)?;
-            tally.attempts += 1;
+            let permit = context
+                .ask(&action, &lm.gates)
+                .map_err(|refusal| Ending::Refused(refusal, None))?;
+            tally.sums.attempts += 1;
             let started = clock::now();
             let failure = match self.attempt(texts).await {
                 Ok((vectors, facts)) => {
@@ -100,19 +102,19 @@ impl EmbeddingModel {
                     } else {
                         Spent::Known { usage, cost }
                     });
-                    let cost = if tally.uncounted { Cost::UNKNOWN } else { cost };
+                    let cost = if tally.sums.uncounted { Cost::UNKNOWN } else { cost };
                     return Ok(Embedded { vectors, usage, cost, model: facts.model });
                 }
                 Err(failure) => failure,
             };
             let spent = failure.spent(lm.cost(None, &failure.usage));
             permit.settle(spent);
-            tally.uncounted |= spent == Spent::Unknown;
-            tell_failed_attempt(context, tally.attempts, started, &failure);
-            let Some((reason, duration)) = lm.retry.pause(tally.attempts, &failure) else {
+            tally.sums.uncounted |= spent == Spent::Unknown;
+            tell_failed_attempt(context, tally.sums.attempts, started, &failure);
+            let Some((reason, duration)) = lm.retry.pause(tally.sums.attempts, &failure) else {
                 return Err(Ending::Failed(failure));
             };
-            let next_attempt = tally.attempts + 1;
+            let next_attempt = tally.sums.attempts + 1;
             context.emit(EventData::LlmWait(LlmWait { reason, duration, next_attempt }));
             wait(duration).await;
         }
@@ -153,7 +155,8 @@ impl Embedder for EmbeddingModel {
             return Ok(Embedded::new(Vec::new()));
         }
         let (lm, context) = (&*self.lm.0, Context::current());
-        let mut tally = Tally { cost: Cost::ZERO, ..Tally::default() };
+        let sums = Sums { cost: Cost::ZERO, ..Sums::default() };
+        let mut tally = Tally { sums, ..Tally::default() };
         let ended = self.attempts(&texts, &context, &mut tally).await;
         ended.map_err(|ending| error(lm, ending, &tally, &context).0)
     }

@@ -19,6 +19,10 @@ pub(crate) struct Failure {
     pub(crate) usage: Usage,
     /// What of the answer had come.
     pub(crate) partial: Option<Arc<str>>,
+    /// The class for spans, where neither status nor kind says it.
+    pub(crate) class: Option<&'static str>,
+    /// Whether the provider has more work than it can take, so that fewer calls at once may help.
+    pub(crate) overloaded: bool,
     /// Whether the same request may work a moment later.
     pub(crate) retryable: bool,
     /// Whether the provider refused the request because of its response format.
@@ -40,6 +44,8 @@ impl Failure {
             retry_after: None,
             usage: Usage::UNKNOWN,
             partial: None,
+            class: None,
+            overloaded: matches!(kind, RateLimited),
             retryable: matches!(kind, RateLimited | Server | Timeout | Network | Malformed),
             rejects_schema: false,
             rejects_tools: false,
@@ -47,8 +53,11 @@ impl Failure {
         }
     }
 
+    /// Rules out that the same request works a moment later.
     pub(crate) fn final_(mut self) -> Self {
         self.retryable = false;
+        // No credit left is no overload: it does not pass by waiting.
+        self.overloaded = false;
         self
     }
 
@@ -66,6 +75,7 @@ impl Failure {
     /// Returns the class for a span's `error.type` and name: the HTTP status if it says more.
     pub(crate) fn error_type(&self) -> String {
         match self.status {
+            _ if self.class.is_some() => self.class.unwrap_or_default().to_owned(),
             Some(status) if status >= 400 => status.to_string(),
             _ => self.kind.as_str().to_owned(),
         }

@@ -1,10 +1,10 @@
 //! What a model call leaves behind: its span, the spans of its failed attempts, and its error.
 
 use crate::error::Error;
+use crate::lm::Inner;
 use crate::lm::failure::Failure;
 use crate::lm::request::{Request, Response};
 use crate::lm::transport::Progress;
-use crate::lm::{Backend, Inner};
 use glassbox_events::clock;
 use glassbox_events::context::Context;
 use glassbox_events::event::{EventData, LlmAttempt};
@@ -16,16 +16,26 @@ use glassbox_trace::span::{Attempt, Detail, Generation, OutputType, Span, Status
 use glassbox_trace::time::Timestamp;
 use glassbox_trace::usage::Usage;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// What the attempts of a call have come to so far.
+/// What the attempts of a call that have ended come to.
 #[derive(Default)]
-pub(super) struct Tally {
+pub(super) struct Sums {
+    /// How many have begun.
     pub(super) attempts: u32,
     pub(super) usage: Usage,
     pub(super) cost: Cost,
     /// Whether an attempt broke off that may have cost something.
     pub(super) uncounted: bool,
+}
+
+/// What a call has come to so far.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) sums: Sums,
+    pub(super) limiter_wait: Duration,
+    /// Since when it waits in the limiter's queue, if it does.
+    pub(super) queued_since: Option<Instant>,
     pub(super) backoff_wait: Duration,
     pub(super) retry_after_wait: Duration,
     /// Whether the last attempt is still going on.
@@ -35,7 +45,7 @@ pub(super) struct Tally {
     pub(super) first_chunk: OnceLock<Timestamp>,
 }
 
-impl Tally {
+impl Sums {
     /// Returns what a call used that gave no answer: nothing, if every attempt was refused.
     pub(super) fn usage_of_failure(&self) -> Usage {
         if self.uncounted { self.usage } else { self.usage + Usage::ZERO }
@@ -49,16 +59,14 @@ impl Tally {
 
 /// Why a call did not give an answer.
 pub(super) enum Ending {
-    Refused(Refusal),
+    /// By a gate or a stop; the latter may have left something of an answer.
+    Refused(Refusal, Option<Arc<str>>),
     Failed(Failure),
 }
 
 /// Describes a call before its first attempt.
 pub(super) fn generation(lm: &Inner, request: &Request) -> Generation {
-    let base_url = match &lm.backend {
-        Backend::Http(transport) => Some(&transport.base_url),
-        Backend::Script(_) => None,
-    };
+    let base_url = lm.base_url();
     Generation {
         provider: Arc::clone(&lm.otel_provider),
         request_model: Arc::clone(&lm.model),
@@ -75,7 +83,9 @@ pub(super) fn generation(lm: &Inner, request: &Request) -> Generation {
 /// Fills in what a generation knows at its end.
 pub(super) fn record(span: &mut Span, tally: &Tally, more: impl FnOnce(&mut Generation, &Tally)) {
     let Detail::Generation(generation) = &mut span.detail else { return };
-    generation.attempts = tally.attempts;
+    generation.attempts = tally.sums.attempts;
+    let queued = tally.queued_since.map(|since| since.elapsed()).unwrap_or_default();
+    generation.limiter_wait = tally.limiter_wait + queued;
     generation.backoff_wait = tally.backoff_wait;
     generation.retry_after_wait = tally.retry_after_wait;
     generation.first_chunk = tally.first_chunk.get().copied();
@@ -88,8 +98,8 @@ pub(super) fn record_failure(
     partial: Option<Arc<str>>,
 ) {
     generation.output = partial.map(Message::assistant);
-    generation.usage = tally.usage_of_failure();
-    generation.cost = tally.cost_of_failure();
+    generation.usage = tally.sums.usage_of_failure();
+    generation.cost = tally.sums.cost_of_failure();
 }
 
 pub(super) fn record_response(generation: &mut Generation, response: &Response) {
@@ -99,6 +109,7 @@ pub(super) fn record_response(generation: &mut Generation, response: &Response) 
     generation.output = Some(response.message.clone());
     generation.usage = response.usage;
     generation.cost = response.cost;
+    generation.cache_hit = response.cache_hit;
 }
 
 /// Tells of a failed attempt, as an event and as a span below the generation.
@@ -149,20 +160,21 @@ pub(super) fn error(
     context: &Context,
 ) -> (Error, Option<Arc<str>>) {
     let failure = match ending {
-        Ending::Refused(refusal) => {
+        Ending::Refused(refusal, partial) => {
             let error = Error::from(refusal).with(|facts| {
-                facts.attempts = tally.attempts;
-                facts.usage = tally.usage_of_failure();
-                facts.cost = tally.cost_of_failure();
+                facts.attempts = tally.sums.attempts;
+                facts.usage = tally.sums.usage_of_failure();
+                facts.cost = tally.sums.cost_of_failure();
                 facts.trace_id = context.span().map(|span| span.trace_id);
                 facts.model = Some(Arc::clone(&lm.full_name));
+                facts.partial.clone_from(&partial);
             });
-            return (error, None);
+            return (error, partial);
         }
         Ending::Failed(failure) => failure,
     };
-    let after = if tally.attempts > 1 {
-        format!(" (after {} attempts)", tally.attempts)
+    let after = if tally.sums.attempts > 1 {
+        format!(" (after {} attempts)", tally.sums.attempts)
     } else {
         String::new()
     };
@@ -172,9 +184,9 @@ pub(super) fn error(
         facts.status = failure.status;
         facts.request_id = failure.request_id;
         facts.retry_after = failure.retry_after;
-        facts.attempts = tally.attempts;
-        facts.usage = tally.usage_of_failure();
-        facts.cost = tally.cost_of_failure();
+        facts.attempts = tally.sums.attempts;
+        facts.usage = tally.sums.usage_of_failure();
+        facts.cost = tally.sums.cost_of_failure();
         facts.trace_id = context.span().map(|span| span.trace_id);
         facts.partial.clone_from(&failure.partial);
         facts.rejects_schema = rejects_schema;

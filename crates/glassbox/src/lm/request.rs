@@ -75,6 +75,8 @@ pub struct Response {
     pub model: Option<Arc<str>>,
     /// The provider's id of the answer.
     pub id: Option<Arc<str>>,
+    /// Whether it came from our own [`Cache`](crate::Cache): then it used and cost nothing.
+    pub cache_hit: bool,
 }
 
 impl Response {

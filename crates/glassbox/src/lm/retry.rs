@@ -6,8 +6,13 @@ use std::time::Duration;
 
 /// How often and how patiently a model call is tried again.
 ///
-/// The pause before the n-th repetition is drawn between half of `initial * 2^(n-1)` and all of it, at most `max`.
-/// A `Retry-After` of the server is honoured up to `max_retry_after`; a longer one ends the call.
+/// The pause before the n-th repetition is drawn by `jitter` out of `initial * 2^(n-1)`, at most `max`. A server that says
+/// how long to wait (`retry-after-ms`, `Retry-After` in seconds or as a date, Gemini's `RetryInfo`) is obeyed to the
+/// millisecond, up to `max_retry_after`; a longer wish ends the call. No repetition begins that `total` has no room for.
+///
+/// Tried again are rate limits (429), overload (503, 529, 498), other errors of the server (5xx), timeouts, broken
+/// connections and answers that are no answers of the protocol; not: refusals of the key, the request or the content, and
+/// quotas that are used up.
 ///
 /// ```
 /// use glassbox::RetryPolicy;
@@ -24,6 +29,34 @@ pub struct RetryPolicy {
     pub max: Duration,
     /// The longest `Retry-After` that is waited for.
     pub max_retry_after: Duration,
+    /// How the pauses of calls that failed together are spread.
+    pub jitter: Jitter,
+    /// The longest that the call may take with all its attempts and waits, our limiter's included. Without one, each
+    /// attempt has its timeout and nothing else ends the call.
+    pub total: Option<Duration>,
+}
+
+/// How a pause is drawn, so that calls that failed at the same moment do not come back at the same moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Jitter {
+    /// Between half of the pause and all of it: spread, and yet surely a pause.
+    #[default]
+    Equal,
+    /// Between nothing and all of the pause: spreads best, for many clients of one server.
+    Full,
+    /// The whole pause, always: for tests.
+    None,
+}
+
+impl Jitter {
+    /// Draws how long a pause really is.
+    fn draw(self, pause: Duration) -> Duration {
+        match self {
+            Self::Equal => pause.mul_f64(0.5 + 0.5 * fastrand::f64()),
+            Self::Full => pause.mul_f64(fastrand::f64()),
+            Self::None => pause,
+        }
+    }
 }
 
 impl Default for RetryPolicy {
@@ -33,6 +66,8 @@ impl Default for RetryPolicy {
             initial: Duration::from_millis(500),
             max: Duration::from_secs(30),
             max_retry_after: Duration::from_secs(60),
+            jitter: Jitter::Equal,
+            total: None,
         }
     }
 }
@@ -53,7 +88,7 @@ impl RetryPolicy {
             return (asked <= self.max_retry_after).then_some((WaitReason::RetryAfter, asked));
         }
         let doubled = self.initial.saturating_mul(2_u32.saturating_pow(attempt - 1)).min(self.max);
-        Some((WaitReason::Backoff, doubled.mul_f64(0.5 + 0.5 * fastrand::f64())))
+        Some((WaitReason::Backoff, self.jitter.draw(doubled)))
     }
 }
 
@@ -75,6 +110,17 @@ mod tests {
             );
         }
         assert_eq!(policy.pause(9, &failure), None);
+    }
+
+    #[test]
+    fn jitter_spreads_within_its_bounds() {
+        let pause = Duration::from_secs(1);
+        for (jitter, least) in [(Jitter::Equal, 0.5), (Jitter::Full, 0.0), (Jitter::None, 1.0)] {
+            let drawn: Vec<_> = (0..1000).map(|_| jitter.draw(pause).as_secs_f64()).collect();
+            assert!(drawn.iter().all(|seconds| (least..=1.0).contains(seconds)), "{jitter:?}");
+            let smallest = drawn.iter().copied().fold(1.0, f64::min);
+            assert!(smallest < least + 0.05, "{jitter:?} reaches {smallest}");
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod mcp;
 mod modules;
 mod parallel;
 mod propagation;
+mod resilience;
 mod retrieval;
 mod react;
 mod tool;
