@@ -1,0 +1,7 @@
+//! Receives, keeps and shows traces: OTLP and Langfuse ingest, a store in one file, a query API and a live stream.
+//!
+//! # Layout
+//!
+//! From the ground up; a module uses only those above it.
+
+pub mod filter;
