@@ -5,3 +5,5 @@
 //! From the ground up; a module uses only those above it.
 
 pub mod filter;
+pub mod wire;
+pub mod received;
