@@ -7,3 +7,7 @@
 pub mod filter;
 pub mod wire;
 pub mod received;
+pub mod view;
+pub mod store;
+pub mod message;
+pub mod detail;

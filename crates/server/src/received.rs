@@ -97,9 +97,9 @@ pub struct ReceivedSpan {
     pub has_input: bool,
     /// Whether it has an output.
     pub has_output: bool,
-    /// How the input begins, for roots.
+    /// How the input begins.
     pub input_preview: Option<String>,
-    /// How the output begins, for roots.
+    /// How the output begins.
     pub output_preview: Option<String>,
     /// What all spans of the trace share.
     pub context: TraceContext,
@@ -175,9 +175,7 @@ impl ReceivedSpan {
         let is_app_root = attributes.get(langfuse::IS_APP_ROOT).and_then(Any::as_flag) == Some(true);
         let is_local_root = wire.parent_id.is_none() || wire.parent_is_remote || is_app_root;
         let (input, output) = (content::input(wire), content::output(wire));
-        let preview = |content: &Option<_>| {
-            content.as_ref().filter(|_| is_local_root).map(content::preview)
-        };
+        let preview = |content: &Option<_>| content.as_ref().map(content::preview);
         Self {
             trace_id: TraceId::from_bytes(wire.trace_id),
             span_id: SpanId::from_bytes(wire.span_id),

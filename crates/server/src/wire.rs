@@ -11,7 +11,9 @@ mod request;
 pub use any::{Any, Attributes};
 pub use request::{Group, groups};
 
-use protobuf::{Fields, Value, WireError};
+pub use protobuf::WireError;
+
+use protobuf::{Fields, Value};
 use std::borrow::Cow;
 
 /// The most attributes of a span, of an event, of a resource.
@@ -41,6 +43,10 @@ pub struct WireSpan<'a> {
     pub status_message: Cow<'a, str>,
     /// Whether the parent is in another process.
     pub parent_is_remote: bool,
+    /// If this is one of several parts of a span: when it was made, nanoseconds since the epoch.
+    pub fragment_at: Option<u64>,
+    /// Whether it is no span but what is said of its trace.
+    pub is_trace_record: bool,
     /// Its attributes.
     pub attributes: Attributes<'a>,
     /// What happened meanwhile.
@@ -92,6 +98,13 @@ impl From<WireError> for Unusable {
     }
 }
 
+/// Our own field, at the beginning of each fragment of a span. Fragments that stand one behind another are one message
+/// to protobuf: what comes later wins, attributes add up.
+pub const FRAGMENT_FIELD: u32 = 1000;
+
+/// Our own field in what is said of a trace.
+pub const TRACE_RECORD_FIELD: u32 = 1001;
+
 /// The flag of a span whose parent is in another process, and the one that says that this is known.
 const PARENT_IS_REMOTE: u64 = 0x300;
 
@@ -123,6 +136,8 @@ impl<'a> WireSpan<'a> {
                     at_most("links", span.links.len(), MOST_EVENTS)?;
                     span.links.extend(link_of(link)?);
                 }
+                (FRAGMENT_FIELD, Value::Number(at)) => span.fragment_at = Some(at),
+                (TRACE_RECORD_FIELD, Value::Number(_)) => span.is_trace_record = true,
                 (15, Value::Bytes(status)) => span.status(status)?,
                 (16, Value::Number(flags)) => {
                     span.parent_is_remote = flags & PARENT_IS_REMOTE == PARENT_IS_REMOTE;
@@ -154,6 +169,29 @@ impl<'a> WireSpan<'a> {
         }
         Ok(())
     }
+}
+
+/// A number in the outermost message.
+pub(crate) struct NumberField {
+    /// Where it begins.
+    pub(crate) at: usize,
+    /// Which field it is.
+    pub(crate) number: u32,
+    /// What it says.
+    pub(crate) value: u64,
+}
+
+/// Returns the fields with a number in the outermost message, as far as it can be read.
+pub(crate) fn fields(bytes: &[u8]) -> impl Iterator<Item = NumberField> {
+    let mut fields = Fields::new(bytes);
+    std::iter::from_fn(move || {
+        loop {
+            let at = fields.position(bytes);
+            if let (number, Value::Number(value)) = fields.next()?.ok()? {
+                return Some(NumberField { at, number, value });
+            }
+        }
+    })
 }
 
 fn at_most(what: &'static str, count: usize, limit: usize) -> Result<(), Unusable> {

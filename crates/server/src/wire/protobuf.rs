@@ -35,6 +35,11 @@ impl<'a> Fields<'a> {
         Self { rest: bytes }
     }
 
+    /// Returns how much of the message has been read.
+    pub(super) const fn position(&self, whole: &[u8]) -> usize {
+        whole.len() - self.rest.len()
+    }
+
     fn varint(&mut self) -> Result<u64, WireError> {
         let mut number = 0;
         for (at, byte) in self.rest.iter().enumerate().take(10) {
