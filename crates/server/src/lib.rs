@@ -11,3 +11,9 @@ pub mod view;
 pub mod store;
 pub mod message;
 pub mod detail;
+pub mod live;
+pub mod ingest;
+pub mod http;
+mod server;
+
+pub use server::{BindError, Options, Running, Server};

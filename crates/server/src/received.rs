@@ -213,6 +213,11 @@ impl ReceivedSpan {
     }
 }
 
+/// Tells whether Langfuse has such a type of observation.
+pub(crate) fn is_langfuse_kind(name: &str) -> bool {
+    kind::of_langfuse(name).is_some()
+}
+
 /// Nanoseconds as microseconds; 2^64 nanoseconds fit.
 const fn micros(nanos: u64) -> i64 {
     (nanos / 1000).cast_signed()

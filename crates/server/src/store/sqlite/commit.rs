@@ -2,14 +2,13 @@
 
 use super::fragments;
 use super::table::{load, release, write_span, write_summary};
-use super::row::{self, Extra, flags};
-use super::schema::{PLACE_BITS, ids_of};
+use super::row::{self, flags};
+use super::schema::PLACE_BITS;
 use super::trace::{Entry, PARTS, Rank, Root, TraceState};
 use crate::received::{ReceivedSpan, State, TraceContext};
 use crate::store::{Batch, Block, Change, MOST_SPANS_OF_TRACE, NewScore, NewSpan, OriginBytes, Written};
-use crate::view::TraceSummary;
 use glassbox_trace::id::{SpanId, TraceId};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
