@@ -16,8 +16,12 @@ pub(super) async fn page(method: Method, uri: Uri) -> Response {
         return ApiError::not_found("route").into_response();
     }
     if method != Method::GET && method != Method::HEAD {
-        return ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "only GET is answered here")
-            .into_response();
+        return ApiError::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "only GET is answered here",
+        )
+        .into_response();
     }
     match Files::get(path) {
         Some(file) if !path.is_empty() => file_of(path, file.data.into_owned()),
