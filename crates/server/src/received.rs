@@ -337,6 +337,3 @@ pub(crate) fn cut(mut text: String, limit: usize) -> String {
     }
     text
 }
-
-#[cfg(test)]
-mod tests;
