@@ -61,6 +61,8 @@ pub struct SqliteOptions {
     pub listener: Option<Listener>,
     /// The most bytes of batches that wait to be written; more are refused.
     pub queue_bytes: usize,
+    /// The most bytes of the file: what finds no room is refused, as on a full disk. Unlike retention it removes nothing.
+    pub file_bytes: Option<u64>,
 }
 
 impl SqliteOptions {
@@ -72,6 +74,7 @@ impl SqliteOptions {
             retention: Retention::default(),
             listener: None,
             queue_bytes: 256 << 20,
+            file_bytes: None,
         }
     }
 }
@@ -209,7 +212,7 @@ fn open_to_write(options: &SqliteOptions) -> Result<Connection, StoreError> {
         let connection = Connection::open(&options.path)?;
         connection.busy_timeout(PATIENCE)?;
         connection.set_prepared_statement_cache_capacity(64);
-        schema::configure(&connection)?;
+        schema::configure(&connection, options.file_bytes)?;
         Ok(connection)
     };
     let connection = open().map_err(|error| store_error(&error, &path))?;

@@ -174,3 +174,34 @@ fn a_file_that_another_program_holds_is_told_and_nothing_is_lost() {
     write(&store, batch(vec![span(2, 1, 0, "after", 0, 10)]));
     assert_eq!(found(&store, ""), 2);
 }
+
+#[test]
+fn a_full_disk_is_told_and_nothing_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(&folder);
+    options.file_bytes = Some(1 << 20);
+    let store = SqliteStore::open(options).unwrap();
+    let big = |trace: u8| {
+        let mut span = span(trace, 1, 0, "big", 0, 100);
+        let noise = (0..60_000_u64).map(|at| {
+            let number = (at + u64::from(trace) * 60_000).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
+            char::from(33 + (number.wrapping_mul(number) >> 7) as u8 % 90)
+        });
+        span.attributes.push(crate::stage::text("noise", &noise.collect::<String>()));
+        batch(vec![span])
+    };
+    let mut kept = 0;
+    let error = loop {
+        match store.write(big(kept + 1)).blocking_recv().unwrap() {
+            Ok(_) => kept += 1,
+            Err(error) => break error,
+        }
+        assert!(kept < 100, "there is no end of room");
+    };
+    assert!(matches!(error, StoreError::Full(_)) && error.is_temporary(), "{error}");
+    drop(store);
+    let store = SqliteStore::open(SqliteOptions::new(folder.path().join("traces.db"))).unwrap();
+    assert_eq!(found(&store, ""), usize::from(kept));
+    write(&store, big(kept + 1));
+    assert_eq!(found(&store, ""), usize::from(kept) + 1);
+}

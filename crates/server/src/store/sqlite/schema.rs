@@ -14,11 +14,14 @@ use rusqlite::Connection;
 /// How many bits of a span's id are its place in the trace.
 pub(super) const PLACE_BITS: u32 = 20;
 
+/// How large a page is; the first line of [`configure`] says so too.
+const PAGE_BYTES: u64 = 8192;
+
 /// Each makes the file a version newer.
 const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 
 /// Sets what is not kept in the file, and what has to be set before the first table is made.
-pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
+pub(super) fn configure(connection: &Connection, file_bytes: Option<u64>) -> rusqlite::Result<()> {
     connection.execute_batch(
         "PRAGMA page_size = 8192;
          PRAGMA auto_vacuum = INCREMENTAL;
@@ -29,7 +32,12 @@ pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
          PRAGMA cache_size = -16384;
          PRAGMA temp_store = MEMORY;
          PRAGMA foreign_keys = OFF;",
-    )
+    )?;
+    if let Some(bytes) = file_bytes {
+        let pages = bytes / PAGE_BYTES;
+        connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
+    }
+    Ok(())
 }
 
 /// Brings the file to the present version.
