@@ -205,3 +205,27 @@ fn a_full_disk_is_told_and_nothing_is_lost() {
     write(&store, big(kept + 1));
     assert_eq!(found(&store, ""), usize::from(kept) + 1);
 }
+
+#[test]
+fn words_that_are_everywhere_are_found_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(options(&folder)).unwrap();
+    let spans = (0..10_500_u32).map(|at| {
+        let mut span = span(1 + (at % 70) as u8, 1, 0, "common", 0, 10);
+        span.span_id = u64::from(at + 1).to_be_bytes().to_vec();
+        span
+    });
+    write(&store, batch(spans.chain([span(80, 1, 0, "rare", 0, 10)]).collect()));
+    store.settle().blocking_recv().unwrap().unwrap();
+    let whole = |filter: &str| {
+        let filter = Filter::parse(filter, 0).unwrap();
+        let paging = glassbox_server::store::Paging { limit: 500, cursor: None };
+        let spans = store.spans(&filter, &paging).unwrap().items.len();
+        let query = TraceQuery { filter, paging, ..TraceQuery::default() };
+        (store.traces(&query).unwrap().items.len(), spans)
+    };
+    assert_eq!(
+        (whole("common"), whole("-common"), whole("rare"), whole("common rare")),
+        ((70, 500), (1, 1), (1, 1), (0, 0))
+    );
+}

@@ -93,7 +93,7 @@ pub(super) fn stats(connection: &Connection, query: &StatsQuery) -> Result<Stats
         Grouping::Name => ("t.name", Over::Traces),
         Grouping::Model => ("s.model", Over::Spans),
     };
-    let mut conditions = Where::of(&query.filter, over);
+    let mut conditions = Where::of(connection, &query.filter, over)?;
     let window = [Value::Integer(query.window.from_us), Value::Integer(query.window.to_us)];
     let sql = if over == Over::Traces {
         conditions.and("t.start_us >= ? AND t.start_us < ?", window);
@@ -178,7 +178,7 @@ pub(super) fn facets(
         FacetKey::Environment => ("t.environment", "traces t"),
         FacetKey::Service => ("t.service", "traces t"),
     };
-    let conditions = Where::of(filter, Over::Traces);
+    let conditions = Where::of(connection, filter, Over::Traces)?;
     let sql = format!(
         "SELECT {value}, COUNT(*) FROM {from} WHERE {value} IS NOT NULL AND {value} != '' AND {}
          GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {limit}",

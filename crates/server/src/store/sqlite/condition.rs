@@ -6,6 +6,10 @@ use super::schema::PLACE_BITS;
 use crate::filter::{Condition, Filter, Has, NumberKey, Pattern, Range, Status, TextKey};
 use crate::received::State;
 use rusqlite::types::Value;
+use rusqlite::{Connection, params};
+
+/// How many places of words are few.
+const FEW_PLACES: i64 = 10_000;
 
 /// What a filter is applied to.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,14 +29,18 @@ pub(super) struct Where {
 
 impl Where {
     /// Writes a filter as conditions that all have to hold.
-    pub(super) fn of(filter: &Filter, over: Over) -> Self {
+    pub(super) fn of(
+        connection: &Connection,
+        filter: &Filter,
+        over: Over,
+    ) -> rusqlite::Result<Self> {
         let mut all = Self { sql: "1".to_owned(), values: Vec::new() };
         for term in &filter.terms {
             all.sql.push_str(if term.negated { " AND NOT COALESCE((" } else { " AND COALESCE((" });
-            all.condition(&term.condition, over);
+            all.condition(connection, &term.condition, over)?;
             all.sql.push_str("), 0)");
         }
-        all
+        Ok(all)
     }
 
     /// Adds one more condition.
@@ -42,9 +50,14 @@ impl Where {
         self.values.extend(values);
     }
 
-    fn condition(&mut self, condition: &Condition, over: Over) {
+    fn condition(
+        &mut self,
+        connection: &Connection,
+        condition: &Condition,
+        over: Over,
+    ) -> rusqlite::Result<()> {
         match condition {
-            Condition::Words(words) => self.words(words, over),
+            Condition::Words(words) => self.words(connection, words, over)?,
             Condition::Text(key, pattern) => self.text(*key, pattern, over),
             Condition::Number(key, range) => self.number(*key, *range, over),
             Condition::Status(status) => {
@@ -73,20 +86,39 @@ impl Where {
                 self.sql.push(')');
             }
         }
+        Ok(())
     }
 
-    fn words(&mut self, words: &str, over: Over) {
+    fn words(&mut self, connection: &Connection, words: &str, over: Over) -> rusqlite::Result<()> {
         let Some(query) = index::query(words) else {
             self.sql.push('1');
-            return;
+            return Ok(());
         };
-        self.sql.push_str(&match over {
-            Over::Traces => {
+        // Few places are gathered first. Of many, all of which would have to be read for that, each trace looks for its own:
+        // a list is full soon then.
+        let places: i64 = connection
+            .prepare_cached(
+                "SELECT COUNT(*) FROM (SELECT rowid FROM texts WHERE texts MATCH ? LIMIT ?)",
+            )?
+            .query_row(params![query, FEW_PLACES], |row| row.get(0))?;
+        let is_rare = places < FEW_PLACES;
+        self.sql.push_str(&match (over, is_rare) {
+            (Over::Traces, true) => {
                 format!("t.no IN (SELECT rowid >> {PLACE_BITS} FROM texts WHERE texts MATCH ?)")
             }
-            Over::Spans => "s.id IN (SELECT rowid FROM texts WHERE texts MATCH ?)".to_owned(),
+            (Over::Traces, false) => format!(
+                "EXISTS (SELECT 1 FROM texts WHERE texts MATCH ? AND rowid >= t.no << {PLACE_BITS} \
+                 AND rowid < (t.no + 1) << {PLACE_BITS})"
+            ),
+            (Over::Spans, true) => {
+                "s.id IN (SELECT rowid FROM texts WHERE texts MATCH ?)".to_owned()
+            }
+            (Over::Spans, false) => {
+                "EXISTS (SELECT 1 FROM texts WHERE texts MATCH ? AND rowid = s.id)".to_owned()
+            }
         });
         self.values.push(Value::Text(query));
+        Ok(())
     }
 
     /// Adds a comparison of what was written last with a pattern.

@@ -24,7 +24,7 @@ pub(super) fn traces(
         Order::Descending => ("DESC", "<"),
         Order::Ascending => ("ASC", ">"),
     };
-    let mut conditions = Where::of(&query.filter, Over::Traces);
+    let mut conditions = Where::of(connection, &query.filter, Over::Traces)?;
     if let Some(cursor) = &query.paging.cursor {
         let [key, no] = numbers(cursor)?;
         conditions.and(
@@ -50,7 +50,7 @@ pub(super) fn spans(
     filter: &Filter,
     paging: &Paging,
 ) -> Result<Page<SpanSummary>, ReadError> {
-    let mut conditions = Where::of(filter, Over::Spans);
+    let mut conditions = Where::of(connection, filter, Over::Spans)?;
     if let Some(cursor) = &paging.cursor {
         let [id] = numbers(cursor)?;
         conditions.and("s.id < ?", [Value::Integer(id)]);
@@ -82,7 +82,7 @@ pub(super) fn groups(
     paging: &Paging,
 ) -> Result<Page<GroupSummary>, ReadError> {
     let column = if by == By::Session { "t.session_id" } else { "t.user_id" };
-    let mut conditions = Where::of(filter, Over::Traces);
+    let mut conditions = Where::of(connection, filter, Over::Traces)?;
     conditions.and(&format!("{column} IS NOT NULL"), []);
     let offset = match &paging.cursor {
         Some(cursor) => numbers::<1>(cursor)?[0].max(0),
