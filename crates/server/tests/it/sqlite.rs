@@ -1,0 +1,231 @@
+//! What is particular to the store in a file: the file itself, retention, search, other processes.
+
+use crate::contract::{batch, write};
+use crate::stage::{call, span};
+use glassbox_server::filter::Filter;
+use glassbox_server::store::{Change, SqliteOptions, SqliteStore, Store, StoreError, TraceQuery};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+fn options(folder: &tempfile::TempDir) -> SqliteOptions {
+    SqliteOptions::new(folder.path().join("traces.db"))
+}
+
+fn found(store: &dyn Store, filter: &str) -> usize {
+    let filter = Filter::parse(filter, 0).unwrap();
+    store.traces(&TraceQuery { filter, ..TraceQuery::default() }).unwrap().items.len()
+}
+
+#[test]
+fn a_store_is_opened_again_with_all_that_it_had() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(options(&folder)).unwrap();
+    write(&store, batch(vec![span(1, 1, 0, "root", 0, 10)]));
+    drop(store);
+    let store = SqliteStore::open(options(&folder)).unwrap();
+    write(&store, batch(vec![call(1, 2, 1, 2, 8)]));
+    let view = store.trace("01".repeat(16).parse().unwrap(), 10).unwrap().unwrap();
+    assert_eq!((view.trace.spans, view.trace.model_calls), (2, 1));
+}
+
+#[test]
+fn one_server_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let _store = SqliteStore::open(options(&folder)).unwrap();
+    let error = SqliteStore::open(options(&folder)).unwrap_err();
+    assert!(matches!(error, StoreError::Locked(_)) && error.is_temporary(), "{error}");
+}
+
+#[test]
+fn what_is_no_store_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("traces.db");
+    std::fs::write(&path, "this is a diary, and not a small one: ".repeat(200)).unwrap();
+    let error = SqliteStore::open(options(&folder)).unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+    assert!(std::fs::read_to_string(&path).unwrap().starts_with("this is a diary"));
+}
+
+#[test]
+fn a_file_of_a_later_version_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(SqliteStore::open(options(&folder)).unwrap());
+    let connection = rusqlite::Connection::open(folder.path().join("traces.db")).unwrap();
+    connection.execute_batch("PRAGMA user_version = 99").unwrap();
+    drop(connection);
+    let error = SqliteStore::open(options(&folder)).unwrap_err();
+    assert!(error.to_string().contains("has version 99"), "{error}");
+}
+
+#[test]
+fn texts_are_searched_and_forgotten_with_their_traces() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(&folder);
+    let store = SqliteStore::open(options.clone()).unwrap();
+    write(&store, batch(vec![call(1, 1, 0, 0, 10), span(1, 2, 1, "grind beans", 1, 2)]));
+    store.settle().blocking_recv().unwrap().unwrap();
+    for (words, count) in [
+        ("latte", 1),
+        ("LATTE iced", 1),
+        ("lat*", 1),
+        ("tea", 0),
+        ("beans", 1),
+        ("\"oat milk\"", 1),
+    ] {
+        assert_eq!(found(&store, words), count, "{words}");
+    }
+    assert_eq!(
+        store.spans(&Filter::parse("latte", 0).unwrap(), &Default::default()).unwrap().items.len(),
+        1
+    );
+    drop(store);
+
+    // All of it began in January 2026, which is longer ago than a day.
+    options.retention.age = Some(Duration::from_hours(24));
+    let store = SqliteStore::open(options).unwrap();
+    store.settle().blocking_recv().unwrap().unwrap();
+    let health = store.health().unwrap();
+    assert_eq!((health.spans, health.traces, found(&store, "latte")), (0, 0, 0));
+    // What comes after all is gone can be found.
+    let mut late = span(2, 1, 0, "late latte", 0, 10);
+    late.start_time_unix_nano = u64::MAX / 4;
+    late.end_time_unix_nano = u64::MAX / 4;
+    write(&store, batch(vec![late]));
+    store.settle().blocking_recv().unwrap().unwrap();
+    assert_eq!(found(&store, "latte"), 1);
+    drop(store);
+    let connection = rusqlite::Connection::open(folder.path().join("traces.db")).unwrap();
+    for table in ["spans", "blocks", "contexts", "traces"] {
+        let rows: i64 = connection
+            .query_row(&format!("SELECT COUNT(*) FROM {table}"), [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(rows, 1, "{table}");
+    }
+}
+
+#[test]
+fn the_oldest_traces_make_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(&folder);
+    options.retention.bytes = Some(1 << 20);
+    let store = SqliteStore::open(options).unwrap();
+    for trace in 1..=60 {
+        let mut span = span(trace, 1, 0, "big", u64::from(trace), 100);
+        // Nothing that compresses well.
+        let noise: String = (0..60_000_u64)
+            .map(|at| {
+                char::from(
+                    33 + ((at * at * u64::from(trace)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58)
+                        as u8,
+                )
+            })
+            .collect();
+        span.attributes.push(crate::stage::text("noise", &noise));
+        write(&store, batch(vec![span]));
+    }
+    store.settle().blocking_recv().unwrap().unwrap();
+    let health = store.health().unwrap();
+    assert!(health.traces > 0 && health.traces < 60, "{health:?}");
+    assert!(
+        store.trace("01".repeat(16).parse().unwrap(), 1).unwrap().is_none(),
+        "the oldest one is gone"
+    );
+    assert!(
+        store.trace("3c".repeat(16).parse().unwrap(), 1).unwrap().is_some(),
+        "the latest one is there"
+    );
+}
+
+#[test]
+fn what_ran_is_abandoned_until_it_is_heard_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let changes = Arc::new(Mutex::new(Vec::new()));
+    let mut options = options(&folder);
+    let heard = Arc::clone(&changes);
+    options.listener = Some(Arc::new(move |more| heard.lock().unwrap().extend(more)));
+    let store = SqliteStore::open(options).unwrap();
+    let mut open = span(1, 1, 0, "root", 0, 0);
+    open.end_time_unix_nano = 0;
+    write(&store, batch(vec![open.clone()]));
+    let state = || store.traces(&TraceQuery::default()).unwrap().items[0].state;
+    assert_eq!(format!("{:?}", state()), "Running");
+    assert_eq!(store.abandon_all().blocking_recv().unwrap().unwrap().changed, 1);
+    assert_eq!(format!("{:?}", state()), "Abandoned");
+    write(&store, batch(vec![open]));
+    assert_eq!(format!("{:?}", state()), "Running");
+    write(&store, batch(vec![span(1, 1, 0, "root", 0, 5)]));
+    assert_eq!(format!("{:?}", state()), "Done");
+    drop(store);
+    let changes = changes.lock().unwrap();
+    let spans = changes.iter().filter_map(Change::span).map(|span| format!("{:?}", span.state));
+    assert_eq!(spans.collect::<Vec<_>>(), ["Running", "Abandoned", "Running", "Done"]);
+}
+
+#[test]
+fn a_file_that_another_program_holds_is_told_and_nothing_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(options(&folder)).unwrap();
+    write(&store, batch(vec![span(1, 1, 0, "before", 0, 10)]));
+    let other = rusqlite::Connection::open(folder.path().join("traces.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let answer = store.write(batch(vec![span(2, 1, 0, "after", 0, 10)])).blocking_recv().unwrap();
+    assert!(matches!(answer, Err(StoreError::Locked(_))), "{answer:?}");
+    other.execute_batch("ROLLBACK").unwrap();
+    write(&store, batch(vec![span(2, 1, 0, "after", 0, 10)]));
+    assert_eq!(found(&store, ""), 2);
+}
+
+#[test]
+fn a_full_disk_is_told_and_nothing_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(&folder);
+    options.file_bytes = Some(1 << 20);
+    let store = SqliteStore::open(options).unwrap();
+    let big = |trace: u8| {
+        let mut span = span(trace, 1, 0, "big", 0, 100);
+        let noise = (0..60_000_u64).map(|at| {
+            let number = (at + u64::from(trace) * 60_000).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
+            char::from(33 + (number.wrapping_mul(number) >> 7) as u8 % 90)
+        });
+        span.attributes.push(crate::stage::text("noise", &noise.collect::<String>()));
+        batch(vec![span])
+    };
+    let mut kept = 0;
+    let error = loop {
+        match store.write(big(kept + 1)).blocking_recv().unwrap() {
+            Ok(_) => kept += 1,
+            Err(error) => break error,
+        }
+        assert!(kept < 100, "there is no end of room");
+    };
+    assert!(matches!(error, StoreError::Full(_)) && error.is_temporary(), "{error}");
+    drop(store);
+    let store = SqliteStore::open(SqliteOptions::new(folder.path().join("traces.db"))).unwrap();
+    assert_eq!(found(&store, ""), usize::from(kept));
+    write(&store, big(kept + 1));
+    assert_eq!(found(&store, ""), usize::from(kept) + 1);
+}
+
+#[test]
+fn words_that_are_everywhere_are_found_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(options(&folder)).unwrap();
+    let spans = (0..10_500_u32).map(|at| {
+        let mut span = span(1 + (at % 70) as u8, 1, 0, "common", 0, 10);
+        span.span_id = u64::from(at + 1).to_be_bytes().to_vec();
+        span
+    });
+    write(&store, batch(spans.chain([span(80, 1, 0, "rare", 0, 10)]).collect()));
+    store.settle().blocking_recv().unwrap().unwrap();
+    let whole = |filter: &str| {
+        let filter = Filter::parse(filter, 0).unwrap();
+        let paging = glassbox_server::store::Paging { limit: 500, cursor: None };
+        let spans = store.spans(&filter, &paging).unwrap().items.len();
+        let query = TraceQuery { filter, paging, ..TraceQuery::default() };
+        (store.traces(&query).unwrap().items.len(), spans)
+    };
+    assert_eq!(
+        (whole("common"), whole("-common"), whole("rare"), whole("common rare")),
+        ((70, 500), (1, 1), (1, 1), (0, 0))
+    );
+}
