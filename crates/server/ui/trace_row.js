@@ -1,0 +1,76 @@
+// One trace as a row of a list: columns on a wide page, two lines on a narrow one.
+
+import { h, place } from './dom.js';
+import { ago, count, duration, grouped, moment, money } from './format.js';
+import { stateMark } from './kinds.js';
+import { term, tracePath, tracesPath } from './router.js';
+
+/** @typedef {import('./types.js').TraceSummary} TraceSummary */
+
+/** @type {{label: string, sorts: string|null, end: boolean}[]} */
+export const COLUMNS = [
+  { label: 'Started', sorts: 'start', end: false },
+  { label: 'Name', sorts: null, end: false },
+  { label: 'Duration', sorts: 'duration', end: true },
+  { label: 'Calls', sorts: null, end: true },
+  { label: 'Tokens', sorts: 'tokens', end: true },
+  { label: 'Cost', sorts: 'cost', end: true },
+  { label: 'Session', sorts: null, end: false },
+  { label: 'User', sorts: null, end: false },
+  { label: 'Input and output', sorts: null, end: false },
+];
+
+/**
+ * What a row shows, as text: it is made again when this changes.
+ * @param {TraceSummary} trace
+ * @param {number} now
+ * @param {number} longest
+ */
+export function rowStamp(trace, now, longest) {
+  const running = trace.state === 'running' ? Math.floor(now / 250_000) : '';
+  return `${trace.updated_seq} ${trace.state} ${ago(trace.start_us, now)} ${running} ${longest}`;
+}
+
+/**
+ * @param {TraceSummary} trace
+ * @param {number} now
+ * @param {number} longest The longest duration of the list, which the small bars are measured by.
+ */
+export function traceRow(trace, now, longest) {
+  const lasted = trace.duration_us ?? Math.max(0, now - trace.start_us);
+  const bar = h('i', { class: `small-bar s-${trace.state}`, 'aria-hidden': 'true' });
+  place(bar, { width: `${Math.max(2, Math.min(100, (lasted / Math.max(longest, 1)) * 100))}%` });
+  return h('div', { class: `row trace-grid s-${trace.state}`, role: 'row' },
+    cell('c-started', h('time', { title: moment(trace.start_us) }, ago(trace.start_us, now))),
+    cell('c-name', stateMark(trace.state, true), h('a', { class: 'name', href: tracePath(trace.trace_id), title: trace.name }, trace.name || 'unnamed'),
+      trace.errors > 0 && h('span', { class: 'badge bad', title: `${trace.errors} failed` }, `${count(trace.errors)} failed`),
+      trace.retries > 0 && h('span', { class: 'badge', title: `${trace.retries} retries` }, `×${trace.retries + 1}`),
+      trace.cache_hits > 0 && h('span', { class: 'badge', title: `${trace.cache_hits} answers from the cache` }, 'cached')),
+    cell('c-duration num', h('span', 'bar-box', bar), h('span', { title: `${grouped(Math.round(lasted))} µs` }, duration(lasted))),
+    cell('c-calls num', trace.model_calls > 0 ? count(trace.model_calls) : none()),
+    cell('c-tokens num', trace.tokens?.total ? h('span', { title: `${grouped(trace.tokens.input ?? 0)} in, ${grouped(trace.tokens.output ?? 0)} out` }, count(trace.tokens.total)) : none()),
+    cell('c-cost num', trace.cost_usd === null ? none() : h('span', { title: `$${trace.cost_usd}` }, money(trace.cost_usd))),
+    cell('c-session', trace.session_id && h('a', { class: 'sub', href: `/session/${encodeURIComponent(trace.session_id)}`, title: `session ${trace.session_id}` }, trace.session_id)),
+    cell('c-user', trace.user_id && h('a', { class: 'sub', href: tracesPath(term('user', trace.user_id)), title: `user ${trace.user_id}` }, trace.user_id)),
+    cell('c-preview', ...trace.tags.slice(0, 3).map((tag) => h('a', { class: 'badge', href: tracesPath(term('tag', tag)) }, tag)),
+      h('span', { class: 'words', title: trace.input_preview }, flat(trace.input_preview)),
+      trace.output_preview && h('span', 'arrow', '→'), trace.output_preview && h('span', { class: 'words out', title: trace.output_preview }, flat(trace.output_preview))),
+  );
+}
+
+/**
+ * @param {string} name
+ * @param {...import('./dom.js').Child} children
+ */
+function cell(name, ...children) {
+  return h('div', { class: name, role: 'gridcell' }, ...children);
+}
+
+function none() {
+  return h('span', 'none', '–');
+}
+
+/** @param {string|null} text */
+function flat(text) {
+  return (text ?? '').slice(0, 200).replace(/\s+/g, ' ');
+}
