@@ -82,7 +82,7 @@ export class Chart {
       return;
     }
     const values = [...(chosen ? [chosen] : lines)].map((line) => this.format(line[index] ?? null));
-    this.value.textContent = values.join('  ');
+    this.value.textContent = values.join(' · ');
     const x = ((index + 0.5) / at.length) * WIDTH;
     this.cross?.setAttribute('d', `M${x} 0V${HEIGHT - FOOT}`);
   }

@@ -46,8 +46,9 @@ export function modelsPage(main) {
   const table = h('div', 'model-table');
   const fault = h('p', { class: 'fault', role: 'alert', hidden: true });
   main.classList.add('page-scroll');
-  fill(main, h('div', 'filter-bar', h('h1', 'page-title', 'Models'), ranges, when, fault), h('div', 'charts', ...charts.map(({ element }) => element)), table);
+  fill(main, h('div', 'filter-bar', h('h1', 'page-title', 'Models'), ranges, when, fault), h('div', 'charts', ...charts.map(({ element }) => element)), h('div', { class: 'chart-axis', 'aria-hidden': 'true' }), table);
 
+  const axis = /** @type {HTMLElement} */ (main.querySelector('.chart-axis'));
   const range = () => (Object.hasOwn(RANGES, asked('range')) ? asked('range') : '1h');
   const chosen = () => asked('model');
 
@@ -84,12 +85,13 @@ export function modelsPage(main) {
     const calls = add((row) => row.calls);
     const texts = [
       count(calls), calls > 0 ? `${count(add((row) => row.errors))} · ${percent(add((row) => row.errors) / calls)}` : '0',
-      sums.length === 1 ? `${duration(sums[0].p50_us)}  ${duration(sums[0].p95_us)}` : '', count(add((row) => row.tokens?.total ?? 0)), money(add((row) => Number(row.cost_usd ?? 0))),
+      sums.length === 1 ? `${duration(sums[0].p50_us)} · ${duration(sums[0].p95_us)}` : '', count(add((row) => row.tokens?.total ?? 0)), money(add((row) => Number(row.cost_usd ?? 0))),
     ];
     charts.forEach((chart, index) => {
       const { of, shape } = MEASURES[index];
       chart.set({ at, shape, lines: of.map((pick) => series(total, pick, shape)), chosen: single ? series(single, of[0], shape) : null }, texts[index]);
     });
+    fill(axis, ...MEASURES.map(() => h('div', null, h('span', null, `${range()} ago`), h('span', null, 'now'))));
     drawTable();
   }
 

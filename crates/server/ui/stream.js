@@ -54,6 +54,8 @@ export function streamPage(main) {
 
   /** @param {string} what @param {SpanSummary} span */
   function push(what, span) {
+    // A start is told again when the provider begins to answer.
+    if (what === 'span_start' && names.has(span.span_id)) return;
     names.set(span.span_id, { name: span.name, parent: span.parent_id });
     const oldest = names.keys().next().value;
     if (names.size > MOST_NAMES && oldest !== undefined) names.delete(oldest);
@@ -121,7 +123,7 @@ export function streamPage(main) {
     const q = asked('q');
     const ready = get('/spans', { q, limit: 200 }, signal).then((page) => {
       const spans = [.../** @type {{items: SpanSummary[]}} */ (page).items];
-      for (const span of spans) names.set(span.span_id, { name: span.name, parent: span.parent_id });
+      for (const span of spans) if (span.end_us !== null) names.set(span.span_id, { name: span.name, parent: span.parent_id });
       spans.sort((a, b) => (a.end_us ?? a.start_us) - (b.end_us ?? b.start_us));
       for (const span of spans) push(span.end_us === null ? 'span_start' : 'span_end', span);
       bar.fault(null);

@@ -76,7 +76,9 @@ export function tracesPage(main, url) {
     const chosenId = items[chosen]?.trace_id;
     if (sort() === 'start' && order() === 'desc') items.sort((a, b) => Number(b.state === 'running') - Number(a.state === 'running') || b.start_us - a.start_us);
     chosen = chosenId === undefined ? -1 : items.findIndex(({ trace_id }) => trace_id === chosenId);
-    longest = items.reduce((most, { duration_us }) => Math.max(most, duration_us ?? 0), 1);
+    // One trace of an hour must not make all other bars vanish: the longest few are cut.
+    const lasted = items.map(({ duration_us }) => duration_us ?? 0).sort((a, b) => a - b);
+    longest = Math.max(1, lasted[Math.floor((lasted.length - 1) * 0.95)] ?? 1);
     if (anchor) anchor.index = items.findIndex(({ trace_id }) => trace_id === anchor.key);
     list.resize(items.length, anchor);
     one(bar.element, '.tally').textContent = `${count(items.length)}${cursor === null ? '' : '+'} ${items.length === 1 ? 'trace' : 'traces'}`;

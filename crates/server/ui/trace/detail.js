@@ -158,5 +158,5 @@ function section(title, values) {
 
 /** @param {Record<string, unknown>} values */
 function pairs(values) {
-  return h('dl', 'pairs', ...Object.entries(values).filter(([, value]) => value !== null && value !== undefined).flatMap(([key, value]) => [h('dt', null, key), h('dd', null, anything(value))]));
+  return h('dl', 'pairs', ...Object.entries(values).filter(([, value]) => value !== null && value !== undefined).flatMap(([key, value]) => [h('dt', null, key), h('dd', null, typeof value === 'object' || typeof value === 'string' ? anything(value) : String(value))]));
 }

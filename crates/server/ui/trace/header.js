@@ -36,7 +36,7 @@ export function traceHeader(trace, headline, scores, actions) {
       trace.retries > 0 && fact('retries', count(trace.retries), ''),
       fact('spans', count(trace.spans), ''),
       headline?.mean_concurrency && headline.mean_concurrency > 1.05 ? fact('at once', `${headline.mean_concurrency.toFixed(1)}`, 'model calls at once, on average while any ran') : null,
-      fact('started', ago(trace.start_us, nowUs()), moment(trace.start_us)),
+      fact('started', since(trace.start_us), moment(trace.start_us)),
       trace.models.length > 0 && fact('model', trace.models.slice(0, 2).join(', ') + (trace.models.length > 2 ? ` +${trace.models.length - 2}` : ''), trace.models.join('\n')),
       linked('session', trace.session_id, (id) => `/session/${encodeURIComponent(id)}`),
       linked('user', trace.user_id, (id) => tracesPath(term('user', id))),
@@ -46,8 +46,13 @@ export function traceHeader(trace, headline, scores, actions) {
       trace.tags.length > 0 && h('div', null, h('dt', null, 'tags'), h('dd', null, ...trace.tags.map((tag) => h('a', { class: 'badge', href: tracesPath(term('tag', tag)) }, tag)))),
       ...scores.map(({ name, value, comment }) => fact(name, typeof value === 'number' ? String(Math.round(value * 1000) / 1000) : String(value), comment ?? '', 'score')),
     ),
-    headline && blame(headline),
   );
+}
+
+/** @param {number} us */
+function since(us) {
+  const text = ago(us, nowUs());
+  return /\d$|now/.test(text) ? text : `${text} ago`;
 }
 
 /**
@@ -69,8 +74,11 @@ function linked(name, value, path) {
   return value !== null && h('div', null, h('dt', null, name), h('dd', null, h('a', { href: path(value) }, value)));
 }
 
-/** @param {Headline} headline */
-function blame({ blame: shares }) {
+/**
+ * What the time of the trace went into, as a bar and in words.
+ * @param {Headline} headline
+ */
+export function blame({ blame: shares }) {
   const parts = Object.entries(shares).filter(([, share]) => share >= 0.001).sort((a, b) => b[1] - a[1]);
   if (parts.length === 0) return null;
   const bar = h('div', { class: 'blame-bar', 'aria-hidden': 'true' }, ...parts.map(([name, share]) => {

@@ -81,10 +81,10 @@ export class Lanes {
   }
 
   draw() {
-    const width = this.element.clientWidth;
+    const width = this.element.clientWidth - 32;
     const height = TOP + CHART + 12 + this.lanes * LANE + 8;
     const pen = this.canvas.getContext('2d');
-    if (!pen || width === 0) return;
+    if (!pen || width <= 0) return;
     const ratio = devicePixelRatio || 1;
     this.canvas.width = width * ratio;
     this.canvas.height = Math.min(height * ratio, 16_000);
@@ -100,14 +100,14 @@ export class Lanes {
       pen.fillStyle = ink('--text-3');
       pen.fillText(label, Math.round(at * width) + 4, 10);
     }
-    const most = Math.max(1, ...this.steps.map(({ running }) => running));
+    const most = this.steps.reduce((top, step) => Math.max(top, step.running), 1);
     let x = 0;
     let running = 0;
     for (const step of [...this.steps, { at: this.scale.to, running: 0 }]) {
       const next = share(this.scale, step.at) * width;
       const tall = (running / most) * CHART;
       pen.fillStyle = ink('--fill');
-      pen.fillRect(x, TOP + CHART - tall, Math.max(0, next - x), tall);
+      pen.fillRect(Math.round(x), TOP + CHART - tall, Math.round(next) - Math.round(x), tall);
       x = next;
       running = step.running;
     }

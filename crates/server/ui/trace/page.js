@@ -2,14 +2,14 @@
 
 import { ApiError, follow, get } from '../api.js';
 import { copy, say } from '../copy.js';
-import { fill, h } from '../dom.js';
+import { fill, h, place } from '../dom.js';
 import { filterBar } from '../filter_bar.js';
 import { nowUs } from '../format.js';
 import { ask, asked, go, tracePath as pathOf } from '../router.js';
 import { remember, remembered } from '../theme.js';
 import { criticalPath } from './critical_path.js';
 import { Detail } from './detail.js';
-import { traceHeader } from './header.js';
+import { blame, traceHeader } from './header.js';
 import { Lanes } from './lanes.js';
 import { scaleOf } from './scale.js';
 import { splitter } from './splitter.js';
@@ -55,12 +55,13 @@ export function tracePage(main, url) {
   const table = new SpanTable((index) => choose(rows[index].span.span_id), (index) => turnFold(rows[index]));
   const lanes = new Lanes((id) => choose(id));
   const detail = new Detail(() => { closed = true; if (chosenOf()) go(pathOf(traceId) + location.search, { replace: true }); draw(); });
-  const headBox = h('div');
+  const headBox = h('div', 'head-box');
+  const blameBox = h('div');
   const bar = filterBar({ value: asked('q'), label: 'Search in this trace', hint: 'search this trace: words, kind:tool, error:*', apply: (q, typing) => ask({ q }, { replace: typing }), end: [h('span', { class: 'tally', role: 'status' })] });
   const view = h('div', 'trace-view', table.element);
   main.classList.add('page-trace');
   main.dataset.detail = remembered(PLACE) === 'beside' ? 'beside' : 'below';
-  fill(main, headBox, bar.element, h('div', 'trace-body', view, splitter(main), detail.element));
+  fill(main, headBox, h('div', 'trace-tools', blameBox, bar.element), h('div', 'trace-body', view, splitter(main), detail.element));
 
   const chosenOf = () => decodeURIComponent(location.pathname.split('/')[3] ?? '');
   const shownId = () => chosenOf() || (closed ? '' : rows[0]?.span.span_id ?? '');
@@ -83,6 +84,7 @@ export function tracePage(main, url) {
       action('Critical path', String(asked('path') === '1'), 'critical path (c)', keys.c), action('Lanes', String(asked('view') === 'lanes'), 'concurrency lanes (l)', keys.l),
       action('Copy link', '', 'copy a link (y)', keys.y), action('Copy JSON', '', 'copy the trace as JSON', copyJson),
     ]));
+    fill(blameBox, headline && blame(headline));
   }
 
   function draw() {
@@ -103,14 +105,20 @@ export function tracePage(main, url) {
     }
     const chosen = shownId();
     if (asked('view') === 'lanes') lanes.set(spans.values(), scale, now, chosen);
-    else table.set({ rows, scale, now, folded, path, matches, chosen });
+    else {
+      place(view, { '--rows': `${rows.length * 24 + 34}px` });
+      table.set({ rows, scale, now, folded, path, matches, chosen });
+    }
     const node = tree.byId.get(chosen) ?? null;
     main.classList.toggle('no-detail', node === null);
     detail.show(node);
   }
 
   function drawView() {
-    fill(view, asked('view') === 'lanes' ? lanes.element : table.element);
+    const shown = asked('view') === 'lanes' ? lanes.element : table.element;
+    if (view.firstChild === shown) return;
+    view.style.removeProperty('--rows');
+    fill(view, shown);
   }
 
   let scheduled = 0;

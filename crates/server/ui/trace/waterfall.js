@@ -64,9 +64,10 @@ function badges({ span, odd, errors, below }, folded) {
  * @param {Scale} scale
  * @param {number} now
  */
-function bars({ span }, scale, now) {
+function bars({ span, children }, scale, now) {
   const end = span.end_us ?? (span.state === 'running' ? Math.max(now, span.start_us) : span.start_us);
-  const bar = h('div', { class: `bar k-${known(span.kind)} s-${span.state}${span.name.startsWith('attempt') && span.state === 'error' ? ' attempt' : ''}` });
+  const leaf = children.length === 0 || span.kind === 'generation' || span.kind === 'embedding';
+  const bar = h('div', { class: `bar${leaf ? ' leaf' : ''} k-${known(span.kind)} s-${span.state}${span.name.startsWith('attempt') && span.state === 'error' ? ' attempt' : ''}` });
   const left = share(scale, span.start_us);
   const right = share(scale, end);
   place(bar, { left: `${left * 100}%`, width: `${Math.max(0, right - left) * 100}%` });
@@ -119,7 +120,8 @@ export function phases({ phases: told, state, kind }, whole) {
  * @param {Scale} scale
  */
 function pathMarks(path, scale) {
-  return (path ?? []).map(({ from, to }) => {
+  // What is too short to be seen is left out: a parent between two of its children has many such moments.
+  return (path ?? []).filter(({ from, to }) => to - from > (scale.to - scale.from) * 0.002).map(({ from, to }) => {
     const mark = h('i', { class: 'path-mark', title: `critical for ${duration(to - from)}` });
     const left = share(scale, from);
     place(mark, { left: `${left * 100}%`, width: `${(share(scale, to) - left) * 100}%` });
