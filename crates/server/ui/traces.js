@@ -31,6 +31,7 @@ export function tracesPage(main, url) {
   /** @type {string|null} */
   let cursor = null;
   let loading = false;
+  let stale = true;
   let chosen = -1;
   let longest = 1;
 
@@ -52,7 +53,7 @@ export function tracesPage(main, url) {
     stamp: (index) => rowStamp(items[index], nowUs(), longest),
     make: (index) => traceRow(items[index], nowUs(), longest),
     dress: (element, index) => element.setAttribute('aria-selected', String(index === chosen)),
-    nearEnd: () => { if (cursor !== null) load(cursor); },
+    nearEnd: () => { if (cursor !== null && !stale) load(cursor); },
   });
 
   const q = () => [session === null ? '' : term('session', session), asked('q')].filter(Boolean).join(' ');
@@ -100,12 +101,13 @@ export function tracesPage(main, url) {
       const page = await get('/traces', { q: q(), sort: sort(), order: order(), limit: 100, cursor: after }, asking.signal);
       if (asking.signal.aborted) return;
       const known = new Set(page.items.map(({ trace_id }) => trace_id));
-      // What came in while the list was shown stays behind the fresh page only if the list had been longer.
-      items = [...items.filter(({ trace_id }) => !known.has(trace_id)), ...page.items];
-      if (after !== null || cursor === null) cursor = page.next_cursor;
+      items = [...(stale ? [] : items.filter(({ trace_id }) => !known.has(trace_id))), ...page.items];
+      if (after !== null || cursor === null || stale) cursor = page.next_cursor;
+      stale = false;
       bar.fault(null);
     } catch (error) {
-      if (!asking.signal.aborted) bar.fault(/** @type {Error} */ (error));
+      if (asking.signal.aborted) return;
+      bar.fault(/** @type {Error} */ (error));
     } finally {
       if (asking === query) {
         loading = false;
@@ -131,8 +133,9 @@ export function tracesPage(main, url) {
     query = new AbortController();
     const mine = query;
     const kept = history.state?.scroll === undefined ? undefined : left.get(name());
-    items = kept ? [...kept.items] : [];
-    cursor = kept ? kept.cursor : null;
+    // The rows of the filter before stay until the new ones are here: an empty page for a moment would flicker.
+    stale = !kept;
+    if (kept) ({ items, cursor } = { items: [...kept.items], cursor: kept.cursor });
     loading = false;
     chosen = -1;
     drawHead();

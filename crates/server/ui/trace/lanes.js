@@ -94,7 +94,7 @@ export class Lanes {
     const ink = this.probe();
     pen.font = `11px ${style.fontFamily}`;
     pen.textBaseline = 'middle';
-    for (const { share: at, label } of ticks(this.scale, Math.max(2, width / 110))) {
+    for (const { share: at, label } of ticks(this.scale, Math.max(2, width / 110), this.scale.from)) {
       pen.fillStyle = ink('--line');
       pen.fillRect(Math.round(at * width), TOP - 6, 1, height);
       pen.fillStyle = ink('--text-3');

@@ -45,7 +45,7 @@ export function tracePage(main, url) {
   /** @type {Node[]} */
   let rows = [];
   /** @type {import('./scale.js').Scale|null} */
-  let scale = null;
+  let whole = null;
   /** @type {Set<string>|null} */
   let matches = null;
   let closed = matchMedia('(max-width: 760px)').matches;
@@ -81,7 +81,7 @@ export function tracePage(main, url) {
     if (!trace) return;
     document.title = `${trace.name} · Glassbox`;
     fill(headBox, traceHeader(trace, headline, scores, [
-      action('Critical path', String(asked('path') === '1'), 'critical path (c)', keys.c), action('Lanes', String(asked('view') === 'lanes'), 'concurrency lanes (l)', keys.l),
+      action('Critical path', String(asked('path') === '1'), 'critical path (c)', keys.c), action('Zoom', String(asked('zoom') !== ''), 'zoom to the span (z)', keys.z), action('Lanes', String(asked('view') === 'lanes'), 'concurrency lanes (l)', keys.l),
       action('Copy link', '', 'copy a link (y)', keys.y), action('Copy JSON', '', 'copy the trace as JSON', copyJson),
     ]));
     fill(blameBox, headline && blame(headline));
@@ -94,7 +94,8 @@ export function tracePage(main, url) {
       tree = buildTree(spans.values(), running());
       rows = visibleRows(tree.roots, folded);
     }
-    scale = scaleOf(spans.values(), running() && spans.size > 0, now, scale);
+    whole = scaleOf(spans.values(), running() && spans.size > 0, now, whole);
+    let scale = whole;
     let path = null;
     if (asked('path') === '1') {
       try {
@@ -106,8 +107,11 @@ export function tracePage(main, url) {
     const chosen = shownId();
     if (asked('view') === 'lanes') lanes.set(spans.values(), scale, now, chosen);
     else {
+      const zoomed = tree.byId.get(asked('zoom'))?.span;
+      const origin = scale.from;
+      if (zoomed) scale = around(zoomed, now);
       place(view, { '--rows': `${rows.length * 24 + 34}px` });
-      table.set({ rows, scale, now, folded, path, matches, chosen });
+      table.set({ rows, scale, now, origin, folded, path, matches, chosen });
     }
     const node = tree.byId.get(chosen) ?? null;
     main.classList.toggle('no-detail', node === null);
@@ -239,6 +243,7 @@ export function tracePage(main, url) {
     left: () => { const node = here(); if (node && node.children.length > 0 && !folded.has(node.span.span_id)) turnFold(node, true); else if (node?.span.parent_id && tree.byId.has(node.span.parent_id)) { choose(node.span.parent_id); show(); } },
     right: () => { const node = here(); if (node && folded.has(node.span.span_id)) turnFold(node, false); else move(1); },
     enter: () => { closed = false; draw(); detail.element.focus(); },
+    z: () => ask({ zoom: asked('zoom') ? null : shownId() }, { replace: true }),
     c: () => ask({ path: asked('path') === '1' ? null : '1' }, { replace: true }),
     l: () => ask({ view: asked('view') === 'lanes' ? null : 'lanes' }, { replace: true }),
     e: () => ask({ raw: asked('raw') === '1' ? null : '1' }, { replace: true }),
@@ -292,4 +297,14 @@ export function tracePage(main, url) {
     },
     keys,
   };
+}
+
+/**
+ * The time of a span with a little room at both ends.
+ * @param {SpanSummary} span
+ * @param {number} now
+ */
+function around({ start_us, end_us }, now) {
+  const room = Math.max(10, ((end_us ?? now) - start_us) * 0.04);
+  return { from: start_us - room, to: (end_us ?? now) + room };
 }

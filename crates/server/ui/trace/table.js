@@ -13,6 +13,7 @@ import { spanRow } from './waterfall.js';
  * @property {Node[]} rows
  * @property {Scale} scale
  * @property {number} now
+ * @property {number} origin The start of the trace.
  * @property {Set<string>} folded
  * @property {Map<string, import('./critical_path.js').Stretch[]>|null} path
  * @property {Set<string>|null} matches
@@ -26,7 +27,7 @@ export class SpanTable {
    */
   constructor(choose, fold) {
     /** @type {View} */
-    this.view = { rows: [], scale: { from: 0, to: 1 }, now: 0, folded: new Set(), path: null, matches: null, chosen: '' };
+    this.view = { rows: [], scale: { from: 0, to: 1 }, now: 0, origin: 0, folded: new Set(), path: null, matches: null, chosen: '' };
     this.axis = h('div', { class: 'axis', 'aria-hidden': 'true' });
     this.rows = h('div', { class: 'rows', role: 'rowgroup', tabindex: '0', 'aria-label': 'Spans' });
     const head = h('div', { class: 'list-head span-grid', role: 'row' },
@@ -100,15 +101,19 @@ export class SpanTable {
 
   drawAxis() {
     const width = this.axis.clientWidth;
-    const name = `${width} ${this.view.scale.to - this.view.scale.from}`;
+    const { scale, origin } = this.view;
+    const name = `${width} ${scale.from} ${scale.to} ${origin}`;
     if (width === 0 || name === this.drawn) return;
     this.drawn = name;
-    const marks = ticks(this.view.scale, Math.max(2, width / 90));
+    const marks = ticks(scale, Math.max(2, width / 90), origin);
     fill(this.axis, ...marks.filter(({ share }) => share * width < width - 30).map(({ share, label }) => {
       const mark = h('span', null, label);
       place(mark, { left: `${share * 100}%` });
       return mark;
     }));
-    place(this.element, { '--tick': marks.length > 1 ? `${marks[1].share * 100}%` : '100%' });
+    place(this.element, {
+      '--tick': marks.length > 1 ? `${(marks[1].share - marks[0].share) * width}px` : '100%',
+      '--tick-from': `${(marks[0]?.share ?? 0) * width}px`,
+    });
   }
 }
