@@ -101,7 +101,9 @@ export async function follow(query, listener, signal) {
     signal.addEventListener('abort', stop);
     const unhide = whenLongHidden(stop);
     try {
-      await readStream(query, listener, place, attempt, () => { pause = 250; });
+      await readStream(query, listener, place, attempt, () => {
+        pause = 250;
+      });
     } catch (error) {
       if (error instanceof ApiError && [400, 401, 403, 404].includes(error.status)) {
         listener.refused?.(error);

@@ -36,7 +36,7 @@ function turn() {
   const url = new URL(location.href);
   const found = PAGES.find(({ match }) => match.test(url.pathname));
   const identity = found ? `${found.name} ${found.path ? '' : url.pathname.split('/')[2]}` : '';
-  drawNavigation(found ? UNDER[found.name] ?? found.name : '');
+  drawNavigation(found ? (UNDER[found.name] ?? found.name) : '');
   if (current && current.place === identity && current.page.revisit) {
     current.page.revisit(url);
     return;
@@ -47,14 +47,23 @@ function turn() {
   fill(main);
   document.title = found ? `${found.name} · Glassbox` : 'Glassbox';
   if (found) current = { place: identity, page: found.mount(main, url) };
-  else fill(main, h('div', 'empty', h('h1', null, 'No such page'), h('p', null, h('a', { href: '/' }, 'To the stream'))));
+  else
+    fill(main, h('div', 'empty', h('h1', null, 'No such page'), h('p', null, h('a', { href: '/' }, 'To the stream'))));
 }
 
 /** @param {string} here */
 function drawNavigation(here) {
-  const links = PAGES.filter(({ path }) => path).map(({ name, path, key }) => h('a', {
-    href: path, title: key, 'aria-current': name === here ? 'page' : null,
-  }, name));
+  const links = PAGES.filter(({ path }) => path).map(({ name, path, key }) =>
+    h(
+      'a',
+      {
+        href: path,
+        title: key,
+        'aria-current': name === here ? 'page' : null,
+      },
+      name,
+    ),
+  );
   fill(navigation, ...links);
 }
 
@@ -63,9 +72,23 @@ function themeButton() {
   const draw = () => {
     button.title = `theme: ${theme()} (t)`;
     button.setAttribute('aria-label', `theme: ${theme()}`);
-    fill(button, svg('svg', { viewBox: '0 0 16 16', width: 16, height: 16, 'aria-hidden': 'true' },
-      svg('circle', { cx: 8, cy: 8, r: 5.5, fill: 'none', stroke: 'currentColor', 'stroke-width': 1.4 }),
-      svg('path', { d: theme() === 'light' ? 'M8 5.5a2.5 2.5 0 1 0 0 5a2.5 2.5 0 1 0 0-5z' : theme() === 'dark' ? 'M8 2.5a5.5 5.5 0 1 0 0 11a5.5 5.5 0 1 0 0-11z' : 'M8 2.5a5.5 5.5 0 0 1 0 11z', fill: 'currentColor' })));
+    fill(
+      button,
+      svg(
+        'svg',
+        { viewBox: '0 0 16 16', width: 16, height: 16, 'aria-hidden': 'true' },
+        svg('circle', { cx: 8, cy: 8, r: 5.5, fill: 'none', stroke: 'currentColor', 'stroke-width': 1.4 }),
+        svg('path', {
+          d:
+            theme() === 'light'
+              ? 'M8 5.5a2.5 2.5 0 1 0 0 5a2.5 2.5 0 1 0 0-5z'
+              : theme() === 'dark'
+                ? 'M8 2.5a5.5 5.5 0 1 0 0 11a5.5 5.5 0 1 0 0-11z'
+                : 'M8 2.5a5.5 5.5 0 0 1 0 11z',
+          fill: 'currentColor',
+        }),
+      ),
+    );
   };
   themes.addEventListener('change', draw);
   draw();
@@ -77,24 +100,57 @@ function changeTheme() {
 }
 
 function brand() {
-  return h('a', { href: '/', class: 'brand', 'aria-label': 'Glassbox' },
-    svg('svg', { viewBox: '0 0 18 18', width: 18, height: 18, 'aria-hidden': 'true' },
-      svg('path', { d: 'M2 4h13', class: 'mark-1' }), svg('path', { d: 'M5 9h8', class: 'mark-2' }),
-      svg('path', { d: 'M8 14h8', class: 'mark-3' })), h('b', null, 'Glassbox'));
+  return h(
+    'a',
+    { href: '/', class: 'brand', 'aria-label': 'Glassbox' },
+    svg(
+      'svg',
+      { viewBox: '0 0 18 18', width: 18, height: 18, 'aria-hidden': 'true' },
+      svg('path', { d: 'M2 4h13', class: 'mark-1' }),
+      svg('path', { d: 'M5 9h8', class: 'mark-2' }),
+      svg('path', { d: 'M8 14h8', class: 'mark-3' }),
+    ),
+    h('b', null, 'Glassbox'),
+  );
 }
 
 document.body.append(
-  h('a', { class: 'skip', href: '#main', onclick: (/** @type {Event} */ event) => { event.preventDefault(); main.focus(); } }, 'Skip to content'),
-  h('header', 'top', brand(), navigation, h('div', 'top-end',
-    h('button', { class: 'quiet', type: 'button', title: 'keys (?)', 'aria-label': 'keys', onclick: showKeys }, '?'),
-    themeButton())),
+  h(
+    'a',
+    {
+      class: 'skip',
+      href: '#main',
+      onclick: (/** @type {Event} */ event) => {
+        event.preventDefault();
+        main.focus();
+      },
+    },
+    'Skip to content',
+  ),
+  h(
+    'header',
+    'top',
+    brand(),
+    navigation,
+    h(
+      'div',
+      'top-end',
+      h('button', { class: 'quiet', type: 'button', title: 'keys (?)', 'aria-label': 'keys', onclick: showKeys }, '?'),
+      themeButton(),
+    ),
+  ),
   main,
 );
 listen(() => current?.page.keys ?? {}, {
   t: changeTheme,
   '?': showKeys,
-  '/': () => { const field = main.querySelector('input[type=search]'); if (field instanceof HTMLElement) field.focus(); },
-  esc: () => { if (history.length > 1 && location.pathname !== '/') history.back(); },
+  '/': () => {
+    const field = main.querySelector('input[type=search]');
+    if (field instanceof HTMLElement) field.focus();
+  },
+  esc: () => {
+    if (history.length > 1 && location.pathname !== '/') history.back();
+  },
 });
 onTurn(turn);
 turn();

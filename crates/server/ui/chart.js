@@ -26,21 +26,35 @@ export class Chart {
   constructor(title, format, point, open) {
     this.format = format;
     this.title = title;
-    this.drawing = svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', 'aria-hidden': 'true' });
+    this.drawing = svg('svg', {
+      viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+      preserveAspectRatio: 'none',
+      'aria-hidden': 'true',
+    });
     this.value = h('span', 'chart-value');
     this.most = h('span', 'chart-most');
     this.plot = h('div', 'plot', this.drawing, this.most);
-    this.element = h('figure', { class: 'chart', role: 'img' }, h('figcaption', null, h('span', null, title), this.value), this.plot);
+    this.element = h(
+      'figure',
+      { class: 'chart', role: 'img' },
+      h('figcaption', null, h('span', null, title), this.value),
+      this.plot,
+    );
     /** @type {ChartData} */
     this.data = { at: [], lines: [], chosen: null, shape: 'bars' };
     this.sum = '';
     const bucket = (/** @type {MouseEvent} */ event) => {
       const box = this.plot.getBoundingClientRect();
-      return Math.min(this.data.at.length - 1, Math.max(0, Math.floor(((event.clientX - box.left) / box.width) * this.data.at.length)));
+      return Math.min(
+        this.data.at.length - 1,
+        Math.max(0, Math.floor(((event.clientX - box.left) / box.width) * this.data.at.length)),
+      );
     };
     this.plot.addEventListener('pointermove', (event) => point(bucket(event)));
     this.plot.addEventListener('pointerleave', () => point(null));
-    this.plot.addEventListener('click', (event) => { if (this.data.at.length > 0) open(bucket(event)); });
+    this.plot.addEventListener('click', (event) => {
+      if (this.data.at.length > 0) open(bucket(event));
+    });
   }
 
   /**
@@ -63,7 +77,9 @@ export class Chart {
       parts.push(svg('path', { d: bars(data.lines[0] ?? [], step, y), class: 'bars' }));
       if (data.chosen) parts.push(svg('path', { d: bars(data.chosen, step, y), class: 'bars chosen' }));
     } else {
-      data.lines.forEach((line, index) => parts.push(svg('path', { d: path(line, step, y), class: `line line-${index}` })));
+      data.lines.forEach((line, index) =>
+        parts.push(svg('path', { d: path(line, step, y), class: `line line-${index}` })),
+      );
       if (data.chosen) parts.push(svg('path', { d: path(data.chosen, step, y), class: 'line chosen' }));
     }
     this.cross = svg('path', { class: 'cross', d: '' });
@@ -91,7 +107,13 @@ export class Chart {
 /** @param {Values} values @param {number} step @param {(value: number) => number} y */
 function bars(values, step, y) {
   const gap = Math.min(1, step * 0.15);
-  return values.map((value, index) => (value ? `M${(index * step + gap / 2).toFixed(2)} ${HEIGHT - FOOT}V${y(value).toFixed(2)}h${(step - gap).toFixed(2)}V${HEIGHT - FOOT}z` : '')).join('');
+  return values
+    .map((value, index) =>
+      value
+        ? `M${(index * step + gap / 2).toFixed(2)} ${HEIGHT - FOOT}V${y(value).toFixed(2)}h${(step - gap).toFixed(2)}V${HEIGHT - FOOT}z`
+        : '',
+    )
+    .join('');
 }
 
 /** @param {Values} values @param {number} step @param {(value: number) => number} y */
@@ -99,7 +121,10 @@ function path(values, step, y) {
   let drawn = '';
   let pen = false;
   values.forEach((value, index) => {
-    if (value === null) { pen = false; return; }
+    if (value === null) {
+      pen = false;
+      return;
+    }
     const x = ((index + 0.5) * step).toFixed(2);
     const alone = !pen && (values[index + 1] ?? null) === null;
     drawn += `${pen ? 'L' : 'M'}${x} ${y(value).toFixed(2)}${alone ? 'h0.01' : ''}`;

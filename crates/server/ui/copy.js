@@ -47,8 +47,18 @@ export function say(words) {
  * @param {string} what
  */
 export function copyButton(text, what) {
-  return h('button', {
-    class: 'quiet copy', type: 'button', title: `copy the ${what}`, 'aria-label': `copy the ${what}`,
-    onclick: (/** @type {Event} */ event) => { event.stopPropagation(); copy(text(), what); },
-  }, 'copy');
+  return h(
+    'button',
+    {
+      class: 'quiet copy',
+      type: 'button',
+      title: `copy the ${what}`,
+      'aria-label': `copy the ${what}`,
+      onclick: (/** @type {Event} */ event) => {
+        event.stopPropagation();
+        copy(text(), what);
+      },
+    },
+    'copy',
+  );
 }

@@ -13,7 +13,7 @@
  */
 export function h(tag, props, ...children) {
   const element = document.createElement(tag);
-  assign(element, typeof props === 'string' ? { class: props } : props ?? {});
+  assign(element, typeof props === 'string' ? { class: props } : (props ?? {}));
   add(element, children);
   return element;
 }

@@ -16,7 +16,16 @@ const MOST = 8;
  */
 export function facets(side, q, choose) {
   const groups = KEYS.map((key) => h('section', { class: 'facet', hidden: true, 'data-key': key }));
-  fill(side, group('status', STATES.map((value) => ({ value, count: null })), q, choose), ...groups);
+  fill(
+    side,
+    group(
+      'status',
+      STATES.map((value) => ({ value, count: null })),
+      q,
+      choose,
+    ),
+    ...groups,
+  );
   KEYS.forEach(async (key, index) => {
     /** @type {{items: {value: string, count: number}[]}} */
     const { items } = await get('/facets', { key }).catch(() => ({ items: [] }));
@@ -32,11 +41,20 @@ export function facets(side, q, choose) {
  * @param {(q: string) => void} choose
  */
 function group(key, values, q, choose) {
-  return h('section', 'facet', h('h2', null, key), ...values.map(({ value, count: times }) => {
-    const text = term(key, value);
-    const on = ` ${q} `.includes(` ${text} `);
-    const next = on ? ` ${q} `.replace(` ${text} `, ' ').trim() : `${q} ${text}`.trim();
-    return h('button', { type: 'button', 'aria-pressed': String(on), title: text, onclick: () => choose(next) },
-      h('span', 'value', value), times !== null && h('span', 'num', count(times)));
-  }));
+  return h(
+    'section',
+    'facet',
+    h('h2', null, key),
+    ...values.map(({ value, count: times }) => {
+      const text = term(key, value);
+      const on = ` ${q} `.includes(` ${text} `);
+      const next = on ? ` ${q} `.replace(` ${text} `, ' ').trim() : `${q} ${text}`.trim();
+      return h(
+        'button',
+        { type: 'button', 'aria-pressed': String(on), title: text, onclick: () => choose(next) },
+        h('span', 'value', value),
+        times !== null && h('span', 'num', count(times)),
+      );
+    }),
+  );
 }

@@ -7,10 +7,30 @@ import { term } from './router.js';
 
 /** @type {[string, string][]} */
 const FILTER_KEYS = [
-  ['name', 'of a trace or span'], ['model', 'gpt-*'], ['status', 'running, done, error, abandoned'], ['kind', 'generation, tool, agent ..'],
-  ['cost', 'dollars, >0.01'], ['duration', '>=2s, 100ms..1s'], ['tokens', '100..500'], ['start', '>-1h'], ['has', 'error, score, cache_hit'],
-  ['session', ''], ['user', ''], ['tag', ''], ['environment', ''], ['service', ''], ['release', ''], ['version', ''], ['provider', ''],
-  ['error', 'type or words'], ['tool', 'name of a tool'], ['retries', '>0'], ['errors', '>0'], ['spans', '>100'], ['trace', 'id'], ['span', 'id'],
+  ['name', 'of a trace or span'],
+  ['model', 'gpt-*'],
+  ['status', 'running, done, error, abandoned'],
+  ['kind', 'generation, tool, agent ..'],
+  ['cost', 'dollars, >0.01'],
+  ['duration', '>=2s, 100ms..1s'],
+  ['tokens', '100..500'],
+  ['start', '>-1h'],
+  ['has', 'error, score, cache_hit'],
+  ['session', ''],
+  ['user', ''],
+  ['tag', ''],
+  ['environment', ''],
+  ['service', ''],
+  ['release', ''],
+  ['version', ''],
+  ['provider', ''],
+  ['error', 'type or words'],
+  ['tool', 'name of a tool'],
+  ['retries', '>0'],
+  ['errors', '>0'],
+  ['spans', '>100'],
+  ['trace', 'id'],
+  ['span', 'id'],
   ['metadata.', 'metadata.KEY:value'],
 ];
 
@@ -46,14 +66,36 @@ const COUNTED = new Set(['model', 'name', 'session', 'user', 'tag', 'environment
  * @returns {FilterBar}
  */
 export function filterBar({ value, label, hint, apply, end = [] }) {
-  const list = h('ul', { class: 'suggestions', role: 'listbox', id: 'suggestions', hidden: true, 'aria-label': 'Suggestions' });
+  const list = h('ul', {
+    class: 'suggestions',
+    role: 'listbox',
+    id: 'suggestions',
+    hidden: true,
+    'aria-label': 'Suggestions',
+  });
   const input = h('input', {
-    type: 'search', class: 'filter', 'aria-label': label, placeholder: hint ?? 'model:gpt-* cost:>0.01 status:error or words', spellcheck: 'false',
-    autocomplete: 'off', autocapitalize: 'off', role: 'combobox', 'aria-expanded': 'false', 'aria-controls': 'suggestions', 'aria-autocomplete': 'list', enterkeyhint: 'search',
+    type: 'search',
+    class: 'filter',
+    'aria-label': label,
+    placeholder: hint ?? 'model:gpt-* cost:>0.01 status:error or words',
+    spellcheck: 'false',
+    autocomplete: 'off',
+    autocapitalize: 'off',
+    role: 'combobox',
+    'aria-expanded': 'false',
+    'aria-controls': 'suggestions',
+    'aria-autocomplete': 'list',
+    enterkeyhint: 'search',
   });
   input.value = value;
   const fault = h('p', { class: 'fault', role: 'alert', hidden: true });
-  const element = h('div', { class: 'filter-bar', role: 'search' }, h('div', 'filter-box', input, h('kbd', 'hint', '/'), list), ...end, fault);
+  const element = h(
+    'div',
+    { class: 'filter-bar', role: 'search' },
+    h('div', 'filter-box', input, h('kbd', 'hint', '/'), list),
+    ...end,
+    fault,
+  );
 
   /** @type {Suggestion[]} */
   let suggestions = [];
@@ -70,10 +112,25 @@ export function filterBar({ value, label, hint, apply, end = [] }) {
   const draw = () => {
     list.hidden = suggestions.length === 0;
     input.setAttribute('aria-expanded', String(!list.hidden));
-    fill(list, ...suggestions.map(({ text, hint: words }, index) => h('li', {
-      role: 'option', id: `suggestion-${index}`, 'aria-selected': String(index === chosen),
-      onpointerdown: (/** @type {Event} */ event) => { event.preventDefault(); take(index); },
-    }, h('code', null, text), h('span', null, words))));
+    fill(
+      list,
+      ...suggestions.map(({ text, hint: words }, index) =>
+        h(
+          'li',
+          {
+            role: 'option',
+            id: `suggestion-${index}`,
+            'aria-selected': String(index === chosen),
+            onpointerdown: (/** @type {Event} */ event) => {
+              event.preventDefault();
+              take(index);
+            },
+          },
+          h('code', null, text),
+          h('span', null, words),
+        ),
+      ),
+    );
     if (chosen >= 0) input.setAttribute('aria-activedescendant', `suggestion-${chosen}`);
     else input.removeAttribute('aria-activedescendant');
   };
@@ -102,7 +159,10 @@ export function filterBar({ value, label, hint, apply, end = [] }) {
 
   input.addEventListener('input', changed);
   input.addEventListener('focus', suggest);
-  input.addEventListener('blur', () => { asking += 1; close(); });
+  input.addEventListener('blur', () => {
+    asking += 1;
+    close();
+  });
   input.addEventListener('keydown', (event) => {
     if ((event.key === 'ArrowDown' || event.key === 'ArrowUp') && suggestions.length > 0) {
       event.preventDefault();
@@ -115,7 +175,10 @@ export function filterBar({ value, label, hint, apply, end = [] }) {
       take(Math.max(0, chosen));
     } else if (event.key === 'Enter') {
       event.preventDefault();
-      if (chosen >= 0 && suggestions.length > 0) { take(chosen); return; }
+      if (chosen >= 0 && suggestions.length > 0) {
+        take(chosen);
+        return;
+      }
       clearTimeout(timer);
       close();
       apply(input.value.trim(), false);
@@ -128,7 +191,9 @@ export function filterBar({ value, label, hint, apply, end = [] }) {
 
   return {
     element,
-    set(text) { if (document.activeElement !== input) input.value = text; },
+    set(text) {
+      if (document.activeElement !== input) input.value = text;
+    },
     fault(error) {
       fault.hidden = error === null;
       fault.textContent = error ? error.message : '';
@@ -161,18 +226,27 @@ async function suggestionsFor(word) {
   const bare = word.replace(/^-/, '');
   const colon = bare.indexOf(':');
   if (colon < 0) {
-    return FILTER_KEYS.filter(([key]) => key.startsWith(bare.toLowerCase()) && key !== bare)
-      .map(([key, hint]) => ({ text: key.endsWith('.') ? key : `${key}:`, hint }));
+    return FILTER_KEYS.filter(([key]) => key.startsWith(bare.toLowerCase()) && key !== bare).map(([key, hint]) => ({
+      text: key.endsWith('.') ? key : `${key}:`,
+      hint,
+    }));
   }
   const key = bare.slice(0, colon);
-  const prefix = bare.slice(colon + 1).replaceAll('"', '').toLowerCase();
+  const prefix = bare
+    .slice(colon + 1)
+    .replaceAll('"', '')
+    .toLowerCase();
   if (FIXED[key]) {
-    return FIXED[key].filter((text) => text.startsWith(prefix) && text !== prefix).map((text) => ({ text: `${key}:${text}`, hint: '' }));
+    return FIXED[key]
+      .filter((text) => text.startsWith(prefix) && text !== prefix)
+      .map((text) => ({ text: `${key}:${text}`, hint: '' }));
   }
   const facet = key === 'env' ? 'environment' : key;
   if (!COUNTED.has(facet)) return [];
   /** @type {{items: {value: string, count: number}[]}} */
   const { items } = await get('/facets', { key: facet });
-  return items.filter(({ value }) => value.toLowerCase().includes(prefix)).slice(0, 12)
+  return items
+    .filter(({ value }) => value.toLowerCase().includes(prefix))
+    .slice(0, 12)
     .map(({ value, count: times }) => ({ text: term(key, value), hint: count(times) }));
 }

@@ -67,14 +67,28 @@ export function listen(keysOfPage, keysOfShell) {
 
 /** Shows all keys until one is pressed. */
 export function showKeys() {
-  const rows = KEYS.map(([keys, what]) => h('div', 'key-row',
-    h('dt', null, ...keys.split(' ').map((key) => key && h('kbd', null, key))), h('dd', null, what)));
-  const dialog = h('dialog', { class: 'keys', 'aria-label': 'Keys' },
-    h('h2', null, 'Keys'), h('dl', null, ...rows),
-    h('form', { method: 'dialog' }, h('button', { class: 'button', autofocus: true }, 'Close')));
+  const rows = KEYS.map(([keys, what]) =>
+    h(
+      'div',
+      'key-row',
+      h('dt', null, ...keys.split(' ').map((key) => key && h('kbd', null, key))),
+      h('dd', null, what),
+    ),
+  );
+  const dialog = h(
+    'dialog',
+    { class: 'keys', 'aria-label': 'Keys' },
+    h('h2', null, 'Keys'),
+    h('dl', null, ...rows),
+    h('form', { method: 'dialog' }, h('button', { class: 'button', autofocus: true }, 'Close')),
+  );
   dialog.addEventListener('close', () => dialog.remove());
-  dialog.addEventListener('click', (event) => { if (event.target === dialog) dialog.close(); });
-  dialog.addEventListener('keydown', (event) => { if (event.key === '?') dialog.close(); });
+  dialog.addEventListener('click', (event) => {
+    if (event.target === dialog) dialog.close();
+  });
+  dialog.addEventListener('keydown', (event) => {
+    if (event.key === '?') dialog.close();
+  });
   document.body.append(dialog);
   dialog.showModal();
 }

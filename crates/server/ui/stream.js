@@ -34,9 +34,19 @@ export function streamPage(main) {
 
   const live = h('span', { class: 'live', role: 'status' });
   const pause = h('button', { class: 'button', type: 'button', title: 'pause (p)', onclick: () => setPaused(!paused) });
-  const bar = filterBar({ value: asked('q'), label: 'Filter the stream', apply: (q, typing) => ask({ q }, { replace: typing }), end: [pause, live] });
-  const head = h('div', { class: 'list-head stream-grid', role: 'row' },
-    ...['Time', 'Trace', '', 'What', 'Model', 'Tokens', 'Cost', 'Took', 'Words'].map((label, at) => h('div', { role: 'columnheader', class: at >= 5 && at <= 7 ? 'num' : null }, label)));
+  const bar = filterBar({
+    value: asked('q'),
+    label: 'Filter the stream',
+    apply: (q, typing) => ask({ q }, { replace: typing }),
+    end: [pause, live],
+  });
+  const head = h(
+    'div',
+    { class: 'list-head stream-grid', role: 'row' },
+    ...['Time', 'Trace', '', 'What', 'Model', 'Tokens', 'Cost', 'Took', 'Words'].map((label, at) =>
+      h('div', { role: 'columnheader', class: at >= 5 && at <= 7 ? 'num' : null }, label),
+    ),
+  );
   const rows = h('div', { class: 'rows', role: 'rowgroup', tabindex: '0', 'aria-label': 'Events' });
   const table = h('div', { class: 'list', role: 'grid', 'aria-label': 'Events', 'aria-rowcount': '-1' }, head, rows);
   const more = h('button', { class: 'button more', type: 'button', hidden: true, onclick: () => setPaused(false) });
@@ -45,7 +55,9 @@ export function streamPage(main) {
 
   const narrow = matchMedia('(max-width: 760px)');
   const list = new VirtualList(rows, {
-    get height() { return narrow.matches ? 48 : 24; },
+    get height() {
+      return narrow.matches ? 48 : 24;
+    },
     key: (index) => String(lines[index].id),
     stamp: () => '',
     make: (index) => lineRow(lines[index]),
@@ -61,8 +73,12 @@ export function streamPage(main) {
     if (names.size > MOST_NAMES && oldest !== undefined) names.delete(oldest);
     const ended = what === 'span_end';
     lines.push({
-      id: ++serial, what: !ended ? 'start' : span.state === 'error' ? 'error' : 'end', at: (ended ? span.end_us : null) ?? span.start_us,
-      span, path: pathOf(span), words: ended ? span.error?.message ?? span.preview ?? '' : '',
+      id: ++serial,
+      what: !ended ? 'start' : span.state === 'error' ? 'error' : 'end',
+      at: (ended ? span.end_us : null) ?? span.start_us,
+      span,
+      path: pathOf(span),
+      words: ended ? (span.error?.message ?? span.preview ?? '') : '',
     });
     if (paused) behind += 1;
     schedule();
@@ -123,36 +139,69 @@ export function streamPage(main) {
     const q = asked('q');
     const ready = get('/spans', { q, limit: 200 }, signal).then((page) => {
       const spans = [.../** @type {{items: SpanSummary[]}} */ (page).items];
-      for (const span of spans) if (span.end_us !== null) names.set(span.span_id, { name: span.name, parent: span.parent_id });
+      for (const span of spans)
+        if (span.end_us !== null) names.set(span.span_id, { name: span.name, parent: span.parent_id });
       spans.sort((a, b) => (a.end_us ?? a.start_us) - (b.end_us ?? b.start_us));
       for (const span of spans) push(span.end_us === null ? 'span_start' : 'span_end', span);
       bar.fault(null);
-      if (spans.length === 0 && lines.length === 0) table.append(q === '' ? firstTrace() : h('div', 'empty', h('p', null, 'Nothing yet that matches. It will be shown when it happens.')));
+      if (spans.length === 0 && lines.length === 0)
+        table.append(
+          q === ''
+            ? firstTrace()
+            : h('div', 'empty', h('p', null, 'Nothing yet that matches. It will be shown when it happens.')),
+        );
       draw();
     });
     /** @type {[string, SpanSummary][]|null} */
     let early = [];
-    follow({ q }, {
-      event(name, data) {
-        if (name === 'missed') { missed += data.count; schedule(); }
-        if (name !== 'span_start' && name !== 'span_end') return;
-        if (early) early.push([name, data]);
-        else push(name, data);
+    follow(
+      { q },
+      {
+        event(name, data) {
+          if (name === 'missed') {
+            missed += data.count;
+            schedule();
+          }
+          if (name !== 'span_start' && name !== 'span_end') return;
+          if (early) early.push([name, data]);
+          else push(name, data);
+        },
+        state(on) {
+          live.textContent = on ? 'live' : 'connecting';
+          live.classList.toggle('on', on);
+        },
+        refused: (error) => bar.fault(error),
       },
-      state(on) {
-        live.textContent = on ? 'live' : 'connecting';
-        live.classList.toggle('on', on);
-      },
-      refused: (error) => bar.fault(error),
-    }, signal);
-    await ready.catch((error) => { if (!signal.aborted) bar.fault(error); });
+      signal,
+    );
+    await ready.catch((error) => {
+      if (!signal.aborted) bar.fault(error);
+    });
     for (const [name, span] of early ?? []) push(name, span);
     early = null;
   }
 
-  rows.addEventListener('wheel', (event) => { if (event.deltaY < 0 && rows.scrollTop > 0 && rows.scrollHeight > rows.clientHeight) setPaused(true); }, { passive: true });
-  rows.addEventListener('touchmove', () => { if (rows.scrollHeight - rows.scrollTop - rows.clientHeight > 40) setPaused(true); }, { passive: true });
-  rows.addEventListener('scroll', () => { if (paused && chosen < 0 && rows.scrollHeight - rows.scrollTop - rows.clientHeight < 4) setPaused(false); }, { passive: true });
+  rows.addEventListener(
+    'wheel',
+    (event) => {
+      if (event.deltaY < 0 && rows.scrollTop > 0 && rows.scrollHeight > rows.clientHeight) setPaused(true);
+    },
+    { passive: true },
+  );
+  rows.addEventListener(
+    'touchmove',
+    () => {
+      if (rows.scrollHeight - rows.scrollTop - rows.clientHeight > 40) setPaused(true);
+    },
+    { passive: true },
+  );
+  rows.addEventListener(
+    'scroll',
+    () => {
+      if (paused && chosen < 0 && rows.scrollHeight - rows.scrollTop - rows.clientHeight < 4) setPaused(false);
+    },
+    { passive: true },
+  );
   rows.addEventListener('click', (event) => {
     if (event.target instanceof Element && event.target.closest('a')) return;
     open(list.indexOf(event));
@@ -188,8 +237,15 @@ export function streamPage(main) {
       start();
     },
     keys: {
-      j: () => move(1), k: () => move(-1), enter: () => open(chosen), p: () => setPaused(!paused),
-      esc: () => { chosen = -1; setPaused(false); }, y: () => copy(location.href, 'link'),
+      j: () => move(1),
+      k: () => move(-1),
+      enter: () => open(chosen),
+      p: () => setPaused(!paused),
+      esc: () => {
+        chosen = -1;
+        setPaused(false);
+      },
+      y: () => copy(location.href, 'link'),
     },
   };
 }
@@ -200,16 +256,48 @@ const SHAPES = { start: '▸', end: '■', error: '✕', missed: '…' };
 /** @param {Line} line */
 function lineRow({ what, at, span, path, words }) {
   const tokens = span?.tokens;
-  return h('div', { class: `row stream-grid e-${what}`, role: 'row' },
+  return h(
+    'div',
+    { class: `row stream-grid e-${what}`, role: 'row' },
     h('div', { class: 'c-time', role: 'gridcell' }, h('time', { title: moment(at) }, clock(at))),
-    h('div', { class: 'c-trace', role: 'gridcell' }, span && h('a', { class: hue(span.trace_id), href: tracePath(span.trace_id), title: span.trace_id }, span.trace_id.slice(0, 6))),
-    h('div', { class: 'c-event', role: 'gridcell' }, h('span', { title: WORDS[what], role: 'img', 'aria-label': WORDS[what] }, SHAPES[what])),
-    h('div', { class: 'c-what', role: 'gridcell', title: [...path, span?.name].join(' › ') }, span && kindMark(span.kind), h('b', null, span?.name ?? ''),
-      path.length > 0 && h('span', 'path', [...path].reverse().map((name) => ` ‹ ${name}`).join(''))),
+    h(
+      'div',
+      { class: 'c-trace', role: 'gridcell' },
+      span &&
+        h(
+          'a',
+          { class: hue(span.trace_id), href: tracePath(span.trace_id), title: span.trace_id },
+          span.trace_id.slice(0, 6),
+        ),
+    ),
+    h(
+      'div',
+      { class: 'c-event', role: 'gridcell' },
+      h('span', { title: WORDS[what], role: 'img', 'aria-label': WORDS[what] }, SHAPES[what]),
+    ),
+    h(
+      'div',
+      { class: 'c-what', role: 'gridcell', title: [...path, span?.name].join(' › ') },
+      span && kindMark(span.kind),
+      h('b', null, span?.name ?? ''),
+      path.length > 0 &&
+        h(
+          'span',
+          'path',
+          [...path]
+            .reverse()
+            .map((name) => ` ‹ ${name}`)
+            .join(''),
+        ),
+    ),
     h('div', { class: 'c-model', role: 'gridcell' }, span?.model ?? ''),
     h('div', { class: 'c-tokens num', role: 'gridcell' }, what !== 'start' && tokens?.total ? count(tokens.total) : ''),
     h('div', { class: 'c-cost num', role: 'gridcell' }, what !== 'start' && span?.cost_usd ? money(span.cost_usd) : ''),
-    h('div', { class: 'c-took num', role: 'gridcell' }, what !== 'start' && span?.duration_us !== null ? duration(span?.duration_us) : ''),
+    h(
+      'div',
+      { class: 'c-took num', role: 'gridcell' },
+      what !== 'start' && span?.duration_us !== null ? duration(span?.duration_us) : '',
+    ),
     h('div', { class: 'c-words', role: 'gridcell' }, words.slice(-200).replace(/\s+/g, ' ')),
   );
 }

@@ -40,21 +40,76 @@ export function traceRow(trace, now, longest) {
   const lasted = trace.duration_us ?? Math.max(0, now - trace.start_us);
   const bar = h('i', { class: `small-bar s-${trace.state}`, 'aria-hidden': 'true' });
   place(bar, { width: `${Math.max(2, Math.min(100, (lasted / Math.max(longest, 1)) * 100))}%` });
-  return h('div', { class: `row trace-grid s-${trace.state}`, role: 'row' },
+  return h(
+    'div',
+    { class: `row trace-grid s-${trace.state}`, role: 'row' },
     cell('c-started', h('time', { title: moment(trace.start_us) }, ago(trace.start_us, now))),
-    cell('c-name', stateMark(trace.state, true), h('a', { class: 'name', href: tracePath(trace.trace_id), title: trace.name }, trace.name || 'unnamed'),
-      (trace.state === 'error' || trace.errors > trace.retries) && trace.errors > 0 && h('span', { class: 'badge bad', title: `${trace.errors} failed` }, `${count(trace.errors)} failed`),
-      trace.retries > 0 && h('span', { class: 'badge', title: `${trace.retries} retries` }, trace.retries === 1 ? '1 retry' : `${count(trace.retries)} retries`),
-      trace.cache_hits > 0 && h('span', { class: 'badge', title: `${trace.cache_hits} answers from the cache` }, 'cached')),
-    cell('c-duration num', h('span', 'bar-box', bar), h('span', { title: `${grouped(Math.round(lasted))} µs` }, duration(lasted))),
+    cell(
+      'c-name',
+      stateMark(trace.state, true),
+      h('a', { class: 'name', href: tracePath(trace.trace_id), title: trace.name }, trace.name || 'unnamed'),
+      (trace.state === 'error' || trace.errors > trace.retries) &&
+        trace.errors > 0 &&
+        h('span', { class: 'badge bad', title: `${trace.errors} failed` }, `${count(trace.errors)} failed`),
+      trace.retries > 0 &&
+        h(
+          'span',
+          { class: 'badge', title: `${trace.retries} retries` },
+          trace.retries === 1 ? '1 retry' : `${count(trace.retries)} retries`,
+        ),
+      trace.cache_hits > 0 &&
+        h('span', { class: 'badge', title: `${trace.cache_hits} answers from the cache` }, 'cached'),
+    ),
+    cell(
+      'c-duration num',
+      h('span', 'bar-box', bar),
+      h('span', { title: `${grouped(Math.round(lasted))} µs` }, duration(lasted)),
+    ),
     cell('c-calls num', trace.model_calls > 0 ? count(trace.model_calls) : none()),
-    cell('c-tokens num', trace.tokens?.total ? h('span', { title: `${grouped(trace.tokens.input ?? 0)} in, ${grouped(trace.tokens.output ?? 0)} out` }, count(trace.tokens.total)) : none()),
-    cell('c-cost num', trace.cost_usd === null ? none() : h('span', { title: `$${trace.cost_usd}` }, money(trace.cost_usd))),
-    cell('c-session', trace.session_id && h('a', { class: 'sub', href: `/session/${encodeURIComponent(trace.session_id)}`, title: `session ${trace.session_id}` }, trace.session_id)),
-    cell('c-user', trace.user_id && h('a', { class: 'sub', href: tracesPath(term('user', trace.user_id)), title: `user ${trace.user_id}` }, trace.user_id)),
-    cell('c-preview', ...trace.tags.slice(0, 3).map((tag) => h('a', { class: 'badge', href: tracesPath(term('tag', tag)) }, tag)),
+    cell(
+      'c-tokens num',
+      trace.tokens?.total
+        ? h(
+            'span',
+            { title: `${grouped(trace.tokens.input ?? 0)} in, ${grouped(trace.tokens.output ?? 0)} out` },
+            count(trace.tokens.total),
+          )
+        : none(),
+    ),
+    cell(
+      'c-cost num',
+      trace.cost_usd === null ? none() : h('span', { title: `$${trace.cost_usd}` }, money(trace.cost_usd)),
+    ),
+    cell(
+      'c-session',
+      trace.session_id &&
+        h(
+          'a',
+          {
+            class: 'sub',
+            href: `/session/${encodeURIComponent(trace.session_id)}`,
+            title: `session ${trace.session_id}`,
+          },
+          trace.session_id,
+        ),
+    ),
+    cell(
+      'c-user',
+      trace.user_id &&
+        h(
+          'a',
+          { class: 'sub', href: tracesPath(term('user', trace.user_id)), title: `user ${trace.user_id}` },
+          trace.user_id,
+        ),
+    ),
+    cell(
+      'c-preview',
+      ...trace.tags.slice(0, 3).map((tag) => h('a', { class: 'badge', href: tracesPath(term('tag', tag)) }, tag)),
       h('span', { class: 'words', title: trace.input_preview }, flat(trace.input_preview)),
-      trace.output_preview && h('span', 'arrow', '→'), trace.output_preview && h('span', { class: 'words out', title: trace.output_preview }, flat(trace.output_preview))),
+      trace.output_preview && h('span', 'arrow', '→'),
+      trace.output_preview &&
+        h('span', { class: 'words out', title: trace.output_preview }, flat(trace.output_preview)),
+    ),
   );
 }
 

@@ -36,24 +36,36 @@ export function tracesPage(main, url) {
   let longest = 1;
 
   const bar = filterBar({
-    value: asked('q'), label: 'Filter traces', apply: (q, typing) => ask({ q }, { replace: typing }),
-    end: [h('button', { class: 'button', type: 'button', title: 'facets (f)', onclick: toggleFacets }, 'Facets'), h('span', { class: 'tally', role: 'status' })],
+    value: asked('q'),
+    label: 'Filter traces',
+    apply: (q, typing) => ask({ q }, { replace: typing }),
+    end: [
+      h('button', { class: 'button', type: 'button', title: 'facets (f)', onclick: toggleFacets }, 'Facets'),
+      h('span', { class: 'tally', role: 'status' }),
+    ],
   });
   const head = h('div', { class: 'list-head trace-grid', role: 'row' });
   const rows = h('div', { class: 'rows', role: 'rowgroup', tabindex: '0', 'aria-label': 'Traces' });
   const table = h('div', { class: 'list', role: 'grid', 'aria-label': 'Traces', 'aria-rowcount': '-1' }, head, rows);
   const side = h('aside', { class: 'facets', hidden: true, 'aria-label': 'Facets' });
-  const title = session === null ? h('h1', 'unseen', 'Traces') : h('div', 'page-head', h('a', { href: '/sessions' }, 'Sessions'), h('h1', null, session), h('span', 'sum'));
+  const title =
+    session === null
+      ? h('h1', 'unseen', 'Traces')
+      : h('div', 'page-head', h('a', { href: '/sessions' }, 'Sessions'), h('h1', null, session), h('span', 'sum'));
   main.classList.add('page-list');
   fill(main, title, bar.element, h('div', 'split', side, table));
 
   const list = new VirtualList(rows, {
-    get height() { return narrow.matches ? 60 : 32; },
+    get height() {
+      return narrow.matches ? 60 : 32;
+    },
     key: (index) => items[index].trace_id,
     stamp: (index) => rowStamp(items[index], nowUs(), longest),
     make: (index) => traceRow(items[index], nowUs(), longest),
     dress: (element, index) => element.setAttribute('aria-selected', String(index === chosen)),
-    nearEnd: () => { if (cursor !== null && !stale) load(cursor); },
+    nearEnd: () => {
+      if (cursor !== null && !stale) load(cursor);
+    },
   });
 
   const q = () => [session === null ? '' : term('session', session), asked('q')].filter(Boolean).join(' ');
@@ -62,33 +74,60 @@ export function tracesPage(main, url) {
   const name = () => `${q()}\n${sort()}\n${order()}`;
 
   function drawHead() {
-    fill(head, ...COLUMNS.map(({ label, sorts, end }) => {
-      const here = sorts !== null && sorts === sort();
-      const direction = here ? (order() === 'desc' ? 'descending' : 'ascending') : null;
-      const words = sorts === null ? label : h('button', {
-        class: 'sorter', type: 'button', onclick: () => ask({ sort: sorts === 'start' ? null : sorts, order: here && order() === 'desc' ? 'asc' : null }),
-      }, label, here ? (order() === 'desc' ? ' ↓' : ' ↑') : '');
-      return h('div', { role: 'columnheader', class: end ? 'num' : null, 'aria-sort': direction }, words);
-    }));
+    fill(
+      head,
+      ...COLUMNS.map(({ label, sorts, end }) => {
+        const here = sorts !== null && sorts === sort();
+        const direction = here ? (order() === 'desc' ? 'descending' : 'ascending') : null;
+        const words =
+          sorts === null
+            ? label
+            : h(
+                'button',
+                {
+                  class: 'sorter',
+                  type: 'button',
+                  onclick: () =>
+                    ask({ sort: sorts === 'start' ? null : sorts, order: here && order() === 'desc' ? 'asc' : null }),
+                },
+                label,
+                here ? (order() === 'desc' ? ' ↓' : ' ↑') : '',
+              );
+        return h('div', { role: 'columnheader', class: end ? 'num' : null, 'aria-sort': direction }, words);
+      }),
+    );
   }
 
   function drawRows() {
     const anchor = list.anchor();
     const chosenId = items[chosen]?.trace_id;
-    if (sort() === 'start' && order() === 'desc') items.sort((a, b) => Number(b.state === 'running') - Number(a.state === 'running') || b.start_us - a.start_us);
+    if (sort() === 'start' && order() === 'desc')
+      items.sort((a, b) => Number(b.state === 'running') - Number(a.state === 'running') || b.start_us - a.start_us);
     chosen = chosenId === undefined ? -1 : items.findIndex(({ trace_id }) => trace_id === chosenId);
     // One trace of an hour must not make all other bars vanish: the longest few are cut.
     const lasted = items.map(({ duration_us }) => duration_us ?? 0).sort((a, b) => a - b);
     longest = Math.max(1, lasted[Math.floor((lasted.length - 1) * 0.95)] ?? 1);
     if (anchor) anchor.index = items.findIndex(({ trace_id }) => trace_id === anchor.key);
     list.resize(items.length, anchor);
-    one(bar.element, '.tally').textContent = `${count(items.length)}${cursor === null ? '' : '+'} ${items.length === 1 ? 'trace' : 'traces'}`;
+    one(bar.element, '.tally').textContent =
+      `${count(items.length)}${cursor === null ? '' : '+'} ${items.length === 1 ? 'trace' : 'traces'}`;
     const sum = main.querySelector('.sum');
-    if (sum) sum.textContent = `${money(items.reduce((total, { cost_usd }) => total + Number(cost_usd ?? 0), 0))} · ${count(items.reduce((total, { tokens }) => total + (tokens?.total ?? 0), 0))} tok`;
+    if (sum)
+      sum.textContent = `${money(items.reduce((total, { cost_usd }) => total + Number(cost_usd ?? 0), 0))} · ${count(items.reduce((total, { tokens }) => total + (tokens?.total ?? 0), 0))} tok`;
     const none = items.length === 0 && !loading;
     main.querySelector('.empty')?.remove();
     table.classList.toggle('is-empty', none);
-    if (none) table.append(q() === '' ? firstTrace() : h('div', 'empty', h('h1', null, 'Nothing matches'), h('p', null, 'No trace matches this filter. ', h('a', { href: location.pathname }, 'Show all'))));
+    if (none)
+      table.append(
+        q() === ''
+          ? firstTrace()
+          : h(
+              'div',
+              'empty',
+              h('h1', null, 'Nothing matches'),
+              h('p', null, 'No trace matches this filter. ', h('a', { href: location.pathname }, 'Show all')),
+            ),
+      );
   }
 
   /** @param {string|null} after */
@@ -98,7 +137,11 @@ export function tracesPage(main, url) {
     const asking = query;
     try {
       /** @type {import('./types.js').Page<TraceSummary>} */
-      const page = await get('/traces', { q: q(), sort: sort(), order: order(), limit: 100, cursor: after }, asking.signal);
+      const page = await get(
+        '/traces',
+        { q: q(), sort: sort(), order: order(), limit: 100, cursor: after },
+        asking.signal,
+      );
       if (asking.signal.aborted) return;
       const known = new Set(page.items.map(({ trace_id }) => trace_id));
       items = [...(stale ? [] : items.filter(({ trace_id }) => !known.has(trace_id))), ...page.items];
@@ -127,7 +170,13 @@ export function tracesPage(main, url) {
     schedule();
   }
   let scheduled = 0;
-  const schedule = () => { if (!scheduled) scheduled = requestAnimationFrame(() => { scheduled = 0; drawRows(); }); };
+  const schedule = () => {
+    if (!scheduled)
+      scheduled = requestAnimationFrame(() => {
+        scheduled = 0;
+        drawRows();
+      });
+  };
 
   function start() {
     query = new AbortController();
@@ -143,12 +192,16 @@ export function tracesPage(main, url) {
     if (kept) drawRows();
     rows.scrollTop = kept ? history.state.scroll : 0;
     load(null);
-    follow({ q: q() }, {
-      event: (event, data) => {
-        if (event === 'trace') update(data);
-        if (event === 'missed') load(null);
+    follow(
+      { q: q() },
+      {
+        event: (event, data) => {
+          if (event === 'trace') update(data);
+          if (event === 'missed') load(null);
+        },
       },
-    }, mine.signal);
+      mine.signal,
+    );
   }
 
   function drawFacets() {
@@ -177,10 +230,16 @@ export function tracesPage(main, url) {
   }
 
   rows.addEventListener('click', (event) => {
-    if (event.target instanceof Element && event.target.closest('a, button') && !event.target.closest('a.name')) { remember(); return; }
+    if (event.target instanceof Element && event.target.closest('a, button') && !event.target.closest('a.name')) {
+      remember();
+      return;
+    }
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     const index = list.indexOf(event);
-    if (index >= 0) { event.preventDefault(); open(index); }
+    if (index >= 0) {
+      event.preventDefault();
+      open(index);
+    }
   });
   const tick = setInterval(() => list.soon(), 250);
   let shown = name();
@@ -196,15 +255,24 @@ export function tracesPage(main, url) {
     },
     revisit() {
       bar.set(asked('q'));
-      if (shown === name()) { drawFacets(); return; }
+      if (shown === name()) {
+        drawFacets();
+        return;
+      }
       shown = name();
       query.abort();
       start();
     },
     keys: {
-      j: () => move(1), k: () => move(-1), enter: () => open(chosen), f: toggleFacets,
+      j: () => move(1),
+      k: () => move(-1),
+      enter: () => open(chosen),
+      f: toggleFacets,
       y: () => copy(location.href, 'link'),
-      e: () => { if (items[chosen]) window.open(`/api/v1/traces/${items[chosen].trace_id}`, '_blank', 'noopener'); else say('choose a row with j and k first'); },
+      e: () => {
+        if (items[chosen]) window.open(`/api/v1/traces/${items[chosen].trace_id}`, '_blank', 'noopener');
+        else say('choose a row with j and k first');
+      },
     },
   };
 }

@@ -73,7 +73,8 @@ export class VirtualList {
   draw() {
     this.frame = 0;
     // Heads stand over the same columns: they leave as much room as the scroll bar takes.
-    if (this.viewport.parentElement) place(this.viewport.parentElement, { '--gutter': `${this.viewport.offsetWidth - this.viewport.clientWidth}px` });
+    if (this.viewport.parentElement)
+      place(this.viewport.parentElement, { '--gutter': `${this.viewport.offsetWidth - this.viewport.clientWidth}px` });
     const { height } = this.rows;
     const first = Math.max(0, Math.floor(this.viewport.scrollTop / height) - OVERSCAN);
     const seen = Math.ceil(this.viewport.clientHeight / height) + 2 * OVERSCAN;

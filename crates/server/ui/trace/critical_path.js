@@ -15,7 +15,10 @@ const MOST_STEPS = 200_000;
 export function criticalPath(roots, now) {
   /** @type {Map<string, Stretch[]>} */
   const path = new Map();
-  const root = roots.reduce((/** @type {Node|null} */ most, node) => (most === null || lasts(node, now) > lasts(most, now) ? node : most), null);
+  const root = roots.reduce(
+    (/** @type {Node|null} */ most, node) => (most === null || lasts(node, now) > lasts(most, now) ? node : most),
+    null,
+  );
   if (root === null) return path;
 
   /** @param {Node} node @param {number} from @param {number} to */

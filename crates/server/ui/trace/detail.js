@@ -39,8 +39,14 @@ export class Detail {
     this.shown = name;
     this.asking.abort();
     clearTimeout(this.timer);
-    if (node === null) { fill(this.element); return; }
-    if (!same) { this.detail = null; this.element.scrollTop = 0; }
+    if (node === null) {
+      fill(this.element);
+      return;
+    }
+    if (!same) {
+      this.detail = null;
+      this.element.scrollTop = 0;
+    }
     // Rows passed by with `j` held down are not asked for.
     this.timer = setTimeout(() => this.load(node), this.detail === null ? 60 : 0);
   }
@@ -51,11 +57,19 @@ export class Detail {
     const { signal } = this.asking;
     const { trace_id, span_id } = node.span;
     try {
-      this.detail = await get(`/traces/${encodeURIComponent(trace_id)}/spans/${encodeURIComponent(span_id)}`, {}, signal);
+      this.detail = await get(
+        `/traces/${encodeURIComponent(trace_id)}/spans/${encodeURIComponent(span_id)}`,
+        {},
+        signal,
+      );
       this.draw();
     } catch (error) {
       if (signal.aborted) return;
-      fill(this.element, this.head(node), h('p', { class: 'fault', role: 'alert' }, /** @type {Error} */ (error).message));
+      fill(
+        this.element,
+        this.head(node),
+        h('p', { class: 'fault', role: 'alert' }, /** @type {Error} */ (error).message),
+      );
     }
   }
 
@@ -69,11 +83,31 @@ export class Detail {
     const tabs = tabsOf(detail, node);
     const wanted = asked('tab');
     const tab = tabs.find(({ name }) => name === wanted) ?? tabs[0];
-    const bar = h('div', { class: 'tabs', role: 'tablist', 'aria-label': 'Parts of the span' }, ...tabs.map(({ name, size }) => h('button', {
-      role: 'tab', type: 'button', 'aria-selected': String(name === tab.name), id: `tab-${name}`,
-      onclick: () => ask({ tab: name === tabs[0].name ? null : name }, { replace: true }),
-    }, name, size > 0 && h('span', 'none', count(size)))));
-    fill(this.element, this.head(node), ...troubles(detail, node), bar, h('div', { class: `pane t-${tab.name}`, role: 'tabpanel', 'aria-labelledby': `tab-${tab.name}` }, tab.draw()));
+    const bar = h(
+      'div',
+      { class: 'tabs', role: 'tablist', 'aria-label': 'Parts of the span' },
+      ...tabs.map(({ name, size }) =>
+        h(
+          'button',
+          {
+            role: 'tab',
+            type: 'button',
+            'aria-selected': String(name === tab.name),
+            id: `tab-${name}`,
+            onclick: () => ask({ tab: name === tabs[0].name ? null : name }, { replace: true }),
+          },
+          name,
+          size > 0 && h('span', 'none', count(size)),
+        ),
+      ),
+    );
+    fill(
+      this.element,
+      this.head(node),
+      ...troubles(detail, node),
+      bar,
+      h('div', { class: `pane t-${tab.name}`, role: 'tabpanel', 'aria-labelledby': `tab-${tab.name}` }, tab.draw()),
+    );
   }
 
   /** @param {Node} node */
@@ -83,21 +117,88 @@ export class Detail {
     const told = span.tokens;
     /** @type {[string, string, string][]} */
     const facts = [];
-    facts.push([duration(span.duration_us), 'took', span.duration_us === null ? '' : `${grouped(span.duration_us)} µs`]);
+    if (span.duration_us !== null) facts.push([duration(span.duration_us), 'took', `${grouped(span.duration_us)} µs`]);
     if (span.phases?.first_chunk_us) facts.push([duration(span.phases.first_chunk_us), 'first words', '']);
-    if (told) facts.push([`${count(sent(told))} → ${count((told.output ?? 0) + (told.reasoning ?? 0))}`, 'tokens', tokensInWords(told)]);
-    if (told?.output && span.duration_us && span.phases?.first_chunk_us && span.duration_us > span.phases.first_chunk_us) facts.push([`${((told.output + (told.reasoning ?? 0)) / ((span.duration_us - span.phases.first_chunk_us) / 1e6)).toFixed(0)}`, 'tok/s', '']);
+    if (told)
+      facts.push([
+        `${count(sent(told))} → ${count((told.output ?? 0) + (told.reasoning ?? 0))}`,
+        'tokens',
+        tokensInWords(told),
+      ]);
+    if (
+      told?.output &&
+      span.duration_us &&
+      span.phases?.first_chunk_us &&
+      span.duration_us > span.phases.first_chunk_us
+    )
+      facts.push([
+        `${((told.output + (told.reasoning ?? 0)) / ((span.duration_us - span.phases.first_chunk_us) / 1e6)).toFixed(0)}`,
+        'tok/s',
+        '',
+      ]);
     if (span.cost_usd !== null) facts.push([money(span.cost_usd), 'cost', `$${span.cost_usd}`]);
     facts.push([clock(span.start_us), 'started', moment(span.start_us)]);
-    if (span.model) facts.push([span.model, span.provider ?? 'model', detail?.response_model && detail.response_model !== span.model ? `answered by ${detail.response_model}` : '']);
+    if (span.model)
+      facts.push([
+        span.model,
+        span.provider ?? 'model',
+        detail?.response_model && detail.response_model !== span.model ? `answered by ${detail.response_model}` : '',
+      ]);
     if (detail && detail.finish_reasons.length > 0) facts.push([detail.finish_reasons.join(', '), 'finish', '']);
-    return h('header', 'detail-head',
-      h('div', 'detail-title', kindMark(span.kind), h('h2', { title: span.name }, span.name), stateMark(span.state),
-        h('span', 'detail-actions',
-          h('button', { class: 'quiet', type: 'button', 'aria-pressed': String(raw), title: 'raw JSON (e)', onclick: () => ask({ raw: raw ? null : '1' }, { replace: true }) }, 'raw'),
-          h('button', { class: 'quiet', type: 'button', title: 'copy the whole span as JSON', onclick: () => copy(JSON.stringify(this.detail, null, 2), 'JSON') }, 'copy JSON'),
-          h('button', { class: 'quiet close', type: 'button', title: 'close (esc)', 'aria-label': 'close the detail', onclick: this.close }, '✕'))),
-      h('dl', 'facts', ...facts.map(([value, name, title]) => h('div', { title: title || null }, h('dt', null, name), h('dd', null, value)))));
+    return h(
+      'header',
+      'detail-head',
+      h(
+        'div',
+        'detail-title',
+        kindMark(span.kind),
+        h('h2', { title: span.name }, span.name),
+        stateMark(span.state),
+        h(
+          'span',
+          'detail-actions',
+          h(
+            'button',
+            {
+              class: 'quiet',
+              type: 'button',
+              'aria-pressed': String(raw),
+              title: 'raw JSON (e)',
+              onclick: () => ask({ raw: raw ? null : '1' }, { replace: true }),
+            },
+            'raw',
+          ),
+          h(
+            'button',
+            {
+              class: 'quiet',
+              type: 'button',
+              title: 'copy the whole span as JSON',
+              onclick: () => copy(JSON.stringify(this.detail, null, 2), 'JSON'),
+            },
+            'copy JSON',
+          ),
+          h(
+            'button',
+            {
+              class: 'quiet close',
+              type: 'button',
+              title: 'close (esc)',
+              'aria-label': 'close the detail',
+              onclick: this.close,
+            },
+            '✕',
+          ),
+        ),
+      ),
+      h(
+        'dl',
+        'facts',
+        ...facts.map(([value, name, title]) =>
+          h('div', { title: title || null }, h('dt', null, name), h('dd', null, value)),
+        ),
+      ),
+    );
   }
 }
 
@@ -108,8 +209,17 @@ function sent(told) {
 
 /** @param {import('../types.js').Tokens} told */
 function tokensInWords(told) {
-  return [[told.input, 'input'], [told.cache_read, 'read from the cache'], [told.cache_write, 'written to the cache'], [told.output, 'output'], [told.reasoning, 'reasoning'], [told.total, 'together']]
-    .filter(([value]) => value !== null).map(([value, name]) => `${grouped(Number(value))} ${name}`).join('\n');
+  return [
+    [told.input, 'input'],
+    [told.cache_read, 'read from the cache'],
+    [told.cache_write, 'written to the cache'],
+    [told.output, 'output'],
+    [told.reasoning, 'reasoning'],
+    [told.total, 'together'],
+  ]
+    .filter(([value]) => value !== null)
+    .map(([value, name]) => `${grouped(Number(value))} ${name}`)
+    .join('\n');
 }
 
 /**
@@ -119,7 +229,14 @@ function tokensInWords(told) {
 function troubles(detail, node) {
   const odd = [...node.odd, ...detail.truncated.map((name) => `${name} was too large and was cut`)];
   return [
-    detail.error && h('div', { class: 'trouble bad', role: 'note' }, h('b', null, detail.error.type ?? 'failed'), ' ', h('span', null, detail.error.message ?? '')),
+    detail.error &&
+      h(
+        'div',
+        { class: 'trouble bad', role: 'note' },
+        h('b', null, detail.error.type ?? 'failed'),
+        ' ',
+        h('span', null, detail.error.message ?? ''),
+      ),
     odd.length > 0 && h('div', { class: 'trouble', role: 'note' }, ...odd.map((text) => h('div', null, text))),
   ];
 }
@@ -136,17 +253,100 @@ function tabsOf(detail, node) {
   const hasPhases = detail.phases !== null && detail.kind === 'generation';
   /** @type {({name: string, size: number, draw: () => HTMLElement}|false)[]} */
   const tabs = [
-    talks && { name: 'Messages', size: detail.messages?.length ?? 0, draw: () => conversation(detail.messages ?? [], detail.reply, detail.state === 'running') },
+    talks && {
+      name: 'Messages',
+      size: detail.messages?.length ?? 0,
+      draw: () => conversation(detail.messages ?? [], detail.reply, detail.state === 'running'),
+    },
     !talks && detail.input !== null && { name: 'Input', size: 0, draw: () => anything(detail.input) },
     detail.output !== null && { name: 'Output', size: 0, draw: () => anything(detail.output) },
-    hasPhases && { name: 'Attempts', size: detail.phases?.attempts ?? failed.length + 1, draw: () => attempts(detail, failed) },
+    hasPhases && {
+      name: 'Attempts',
+      size: detail.phases?.attempts ?? failed.length + 1,
+      draw: () => attempts(detail, failed),
+    },
     talks && detail.input !== null && { name: 'Input', size: 0, draw: () => anything(detail.input) },
-    detail.tools.length > 0 && { name: 'Tools', size: detail.tools.length, draw: () => h('div', null, ...detail.tools.map((tool) => h('div', 'tool', h('b', null, tool.name), h('p', null, tool.description ?? ''), jsonTree(tool.parameters, 1)))) },
-    Object.keys(detail.parameters).length > 0 && { name: 'Parameters', size: Object.keys(detail.parameters).length, draw: () => pairs(detail.parameters) },
-    detail.events.length > 0 && { name: 'Events', size: detail.events.length, draw: () => h('div', null, ...detail.events.map((event) => h('div', 'event', h('span', 'num', `+${duration(event.at_us - detail.start_us)}`), ' ', h('b', null, event.name), pairs(event.attributes)))) },
-    detail.links.length > 0 && { name: 'Links', size: detail.links.length, draw: () => h('div', null, ...detail.links.map((link) => h('p', null, h('a', { href: tracePath(link.trace_id, link.span_id) }, `${link.trace_id} / ${link.span_id}`)))) },
-    Object.keys(detail.metadata).length > 0 && { name: 'Metadata', size: Object.keys(detail.metadata).length, draw: () => pairs(detail.metadata) },
-    { name: 'Attributes', size: attributes, draw: () => h('div', null, pairs(detail.attributes), section('Resource', detail.resource), section('Ids', { trace_id: detail.trace_id, span_id: detail.span_id, parent_id: detail.parent_id, response_id: detail.response_id, scope: detail.scope ? `${detail.scope.name ?? ''} ${detail.scope.version ?? ''}`.trim() : null })) },
+    detail.tools.length > 0 && {
+      name: 'Tools',
+      size: detail.tools.length,
+      draw: () =>
+        h(
+          'div',
+          null,
+          ...detail.tools.map((tool) =>
+            h(
+              'div',
+              'tool',
+              h('b', null, tool.name),
+              h('p', null, tool.description ?? ''),
+              jsonTree(tool.parameters, 1),
+            ),
+          ),
+        ),
+    },
+    Object.keys(detail.parameters).length > 0 && {
+      name: 'Parameters',
+      size: Object.keys(detail.parameters).length,
+      draw: () => pairs(detail.parameters),
+    },
+    detail.events.length > 0 && {
+      name: 'Events',
+      size: detail.events.length,
+      draw: () =>
+        h(
+          'div',
+          null,
+          ...detail.events.map((event) =>
+            h(
+              'div',
+              'event',
+              h('span', 'num', `+${duration(event.at_us - detail.start_us)}`),
+              ' ',
+              h('b', null, event.name),
+              pairs(event.attributes),
+            ),
+          ),
+        ),
+    },
+    detail.links.length > 0 && {
+      name: 'Links',
+      size: detail.links.length,
+      draw: () =>
+        h(
+          'div',
+          null,
+          ...detail.links.map((link) =>
+            h(
+              'p',
+              null,
+              h('a', { href: tracePath(link.trace_id, link.span_id) }, `${link.trace_id} / ${link.span_id}`),
+            ),
+          ),
+        ),
+    },
+    Object.keys(detail.metadata).length > 0 && {
+      name: 'Metadata',
+      size: Object.keys(detail.metadata).length,
+      draw: () => pairs(detail.metadata),
+    },
+    {
+      name: 'Attributes',
+      size: attributes,
+      draw: () =>
+        h(
+          'div',
+          null,
+          pairs(detail.attributes),
+          section('Resource', detail.resource),
+          section('Ids', {
+            trace_id: detail.trace_id,
+            span_id: detail.span_id,
+            parent_id: detail.parent_id,
+            response_id: detail.response_id,
+            scope: detail.scope ? `${detail.scope.name ?? ''} ${detail.scope.version ?? ''}`.trim() : null,
+          }),
+        ),
+    },
   ];
   return tabs.filter((tab) => tab !== false);
 }
@@ -158,5 +358,14 @@ function section(title, values) {
 
 /** @param {Record<string, unknown>} values */
 function pairs(values) {
-  return h('dl', 'pairs', ...Object.entries(values).filter(([, value]) => value !== null && value !== undefined).flatMap(([key, value]) => [h('dt', null, key), h('dd', null, typeof value === 'object' || typeof value === 'string' ? anything(value) : String(value))]));
+  return h(
+    'dl',
+    'pairs',
+    ...Object.entries(values)
+      .filter(([, value]) => value !== null && value !== undefined)
+      .flatMap(([key, value]) => [
+        h('dt', null, key),
+        h('dd', null, typeof value === 'object' || typeof value === 'string' ? anything(value) : String(value)),
+      ]),
+  );
 }

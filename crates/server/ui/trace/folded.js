@@ -14,7 +14,11 @@ export function foldedText(text, most, render = (part) => h('span', null, part))
   const box = h('div', 'folded-text');
   /** @param {boolean} whole */
   const draw = (whole) => {
-    const button = h('button', { class: 'quiet', type: 'button', onclick: () => draw(!whole) }, whole ? 'show less' : `show all ${bytes(text.length)}`);
+    const button = h(
+      'button',
+      { class: 'quiet', type: 'button', onclick: () => draw(!whole) },
+      whole ? 'show less' : `show all ${bytes(text.length)}`,
+    );
     box.replaceChildren(render(whole ? text : `${text.slice(0, most)}…`), button);
   };
   draw(false);

@@ -24,15 +24,28 @@ export function jsonTree(value, openTo = 2) {
  * @returns {HTMLElement}
  */
 function line(key, value, openTo) {
-  const label = key === null ? null : h('span', typeof key === 'number' ? 'j-index' : 'j-key', String(key), h('span', 'j-colon', ': '));
+  const label =
+    key === null
+      ? null
+      : h('span', typeof key === 'number' ? 'j-index' : 'j-key', String(key), h('span', 'j-colon', ': '));
   if (value === null || typeof value !== 'object') return h('div', 'j-line', h('span', 'j-fold'), label, leaf(value));
-  const entries = Array.isArray(value) ? value.map((item, index) => /** @type {[number, unknown]} */ ([index, item])) : Object.entries(value);
+  const entries = Array.isArray(value)
+    ? value.map((item, index) => /** @type {[number, unknown]} */ ([index, item]))
+    : Object.entries(value);
   const [open, close] = Array.isArray(value) ? ['[', ']'] : ['{', '}'];
   if (entries.length === 0) return h('div', 'j-line', h('span', 'j-fold'), label, h('span', 'j-brace', open + close));
 
   const inside = h('div', 'j-inside');
-  const size = h('span', 'j-size', `${open} ${count(entries.length)} ${Array.isArray(value) ? 'items' : entries.length === 1 ? 'key' : 'keys'} ${close}`);
-  const button = h('button', { class: 'j-fold', type: 'button', onclick: () => turn(button.getAttribute('aria-expanded') !== 'true') });
+  const size = h(
+    'span',
+    'j-size',
+    `${open} ${count(entries.length)} ${Array.isArray(value) ? 'items' : entries.length === 1 ? 'key' : 'keys'} ${close}`,
+  );
+  const button = h('button', {
+    class: 'j-fold',
+    type: 'button',
+    onclick: () => turn(button.getAttribute('aria-expanded') !== 'true'),
+  });
   const head = h('div', 'j-line', button, label, size);
   /** @param {boolean} unfold */
   const turn = (unfold) => {
@@ -56,7 +69,18 @@ function more(inside, entries, from, openTo) {
   for (const [key, value] of entries.slice(from, from + PAGE)) inside.append(line(key, value, openTo));
   const rest = entries.length - from - PAGE;
   if (rest <= 0) return;
-  const button = h('button', { class: 'quiet more-lines', type: 'button', onclick: () => { button.remove(); more(inside, entries, from + PAGE, openTo); } }, `${count(rest)} more`);
+  const button = h(
+    'button',
+    {
+      class: 'quiet more-lines',
+      type: 'button',
+      onclick: () => {
+        button.remove();
+        more(inside, entries, from + PAGE, openTo);
+      },
+    },
+    `${count(rest)} more`,
+  );
   inside.append(button);
 }
 
@@ -66,7 +90,8 @@ function more(inside, entries, from, openTo) {
  */
 function leaf(value) {
   if (typeof value === 'string') {
-    if (value.length > LONG) return h('span', 'j-string', foldedText(value, LONG), h('span', 'j-size', ` ${bytes(value.length)}`));
+    if (value.length > LONG)
+      return h('span', 'j-string', foldedText(value, LONG), h('span', 'j-size', ` ${bytes(value.length)}`));
     return h('span', 'j-string', value === '' ? '""' : value);
   }
   if (typeof value === 'number' || typeof value === 'bigint') return h('span', 'j-number', String(value));

@@ -21,7 +21,9 @@ const WORK = new Set(['generation', 'embedding', 'tool', 'retriever']);
  * @returns {{placed: Placed[], lanes: number, steps: {at: number, running: number}[]}}
  */
 export function pack(spans, now) {
-  const work = [...spans].filter(({ kind, name }) => WORK.has(kind) && !/^attempt\b/.test(name)).sort((a, b) => a.start_us - b.start_us);
+  const work = [...spans]
+    .filter(({ kind, name }) => WORK.has(kind) && !/^attempt\b/.test(name))
+    .sort((a, b) => a.start_us - b.start_us);
   /** @type {number[]} */
   const free = [];
   const placed = work.map((span) => {
@@ -30,9 +32,14 @@ export function pack(spans, now) {
     free[lane] = endOf(span, now);
     return { span, lane };
   });
-  const changes = work.flatMap((span) => [{ at: span.start_us, by: 1 }, { at: endOf(span, now), by: -1 }]).sort((a, b) => a.at - b.at || a.by - b.by);
+  const changes = work
+    .flatMap((span) => [
+      { at: span.start_us, by: 1 },
+      { at: endOf(span, now), by: -1 },
+    ])
+    .sort((a, b) => a.at - b.at || a.by - b.by);
   let running = 0;
-  const steps = changes.map(({ at, by }) => ({ at, running: running += by }));
+  const steps = changes.map(({ at, by }) => ({ at, running: (running += by) }));
   return { placed, lanes: free.length, steps };
 }
 
@@ -58,9 +65,14 @@ export class Lanes {
     this.observer = new ResizeObserver(this.redraw);
     this.observer.observe(this.element);
     themes.addEventListener('change', this.redraw);
-    this.canvas.addEventListener('click', (event) => { const hit = this.at(event); if (hit) choose(hit.span.span_id); });
+    this.canvas.addEventListener('click', (event) => {
+      const hit = this.at(event);
+      if (hit) choose(hit.span.span_id);
+    });
     this.canvas.addEventListener('pointermove', (event) => this.hover(event));
-    this.canvas.addEventListener('pointerleave', () => { this.tip.hidden = true; });
+    this.canvas.addEventListener('pointerleave', () => {
+      this.tip.hidden = true;
+    });
   }
 
   destroy() {
@@ -149,7 +161,7 @@ export class Lanes {
       let colour = known.get(name);
       if (colour === undefined) {
         place(probe, { color: `var(${name})` });
-        known.set(name, colour = getComputedStyle(probe).color);
+        known.set(name, (colour = getComputedStyle(probe).color));
       }
       return colour;
     };
@@ -159,7 +171,9 @@ export class Lanes {
   at(event) {
     const lane = Math.floor((event.offsetY - TOP - CHART - 12) / LANE);
     const us = this.scale.from + (event.offsetX / this.canvas.clientWidth) * (this.scale.to - this.scale.from);
-    return this.placed.find(({ span, lane: its }) => its === lane && span.start_us <= us && (span.end_us ?? this.scale.to) >= us);
+    return this.placed.find(
+      ({ span, lane: its }) => its === lane && span.start_us <= us && (span.end_us ?? this.scale.to) >= us,
+    );
   }
 
   /** @param {MouseEvent} event */
@@ -168,6 +182,9 @@ export class Lanes {
     this.tip.hidden = !hit;
     if (!hit) return;
     this.tip.textContent = `${hit.span.name}  ${duration(hit.span.duration_us)}`;
-    place(this.tip, { left: `${Math.min(event.offsetX + 12, this.element.clientWidth - 220)}px`, top: `${event.offsetY + 14}px` });
+    place(this.tip, {
+      left: `${Math.min(event.offsetX + 12, this.element.clientWidth - 220)}px`,
+      top: `${event.offsetY + 14}px`,
+    });
   }
 }

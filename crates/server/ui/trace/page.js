@@ -52,19 +52,37 @@ export function tracePage(main, url) {
   let changed = true;
   let searched = '';
 
-  const table = new SpanTable((index) => choose(rows[index].span.span_id), (index) => turnFold(rows[index]));
+  const table = new SpanTable(
+    (index) => choose(rows[index].span.span_id),
+    (index) => turnFold(rows[index]),
+  );
   const lanes = new Lanes((id) => choose(id));
-  const detail = new Detail(() => { closed = true; if (chosenOf()) go(pathOf(traceId) + location.search, { replace: true }); draw(); });
+  const detail = new Detail(() => {
+    closed = true;
+    if (chosenOf()) go(pathOf(traceId) + location.search, { replace: true });
+    draw();
+  });
   const headBox = h('div', 'head-box');
   const blameBox = h('div');
-  const bar = filterBar({ value: asked('q'), label: 'Search in this trace', hint: 'search this trace: words, kind:tool, error:*', apply: (q, typing) => ask({ q }, { replace: typing }), end: [h('span', { class: 'tally', role: 'status' })] });
+  const bar = filterBar({
+    value: asked('q'),
+    label: 'Search in this trace',
+    hint: 'search this trace: words, kind:tool, error:*',
+    apply: (q, typing) => ask({ q }, { replace: typing }),
+    end: [h('span', { class: 'tally', role: 'status' })],
+  });
   const view = h('div', 'trace-view', table.element);
   main.classList.add('page-trace');
   main.dataset.detail = remembered(PLACE) === 'beside' ? 'beside' : 'below';
-  fill(main, headBox, h('div', 'trace-tools', blameBox, bar.element), h('div', 'trace-body', view, splitter(main), detail.element));
+  fill(
+    main,
+    headBox,
+    h('div', 'trace-tools', blameBox, bar.element),
+    h('div', 'trace-body', view, splitter(main), detail.element),
+  );
 
   const chosenOf = () => decodeURIComponent(location.pathname.split('/')[3] ?? '');
-  const shownId = () => chosenOf() || (closed ? '' : rows[0]?.span.span_id ?? '');
+  const shownId = () => chosenOf() || (closed ? '' : (rows[0]?.span.span_id ?? ''));
   const running = () => trace === null || trace.state === 'running';
 
   /** @param {string} id */
@@ -75,15 +93,22 @@ export function tracePage(main, url) {
   }
 
   /** @param {string} name @param {string} pressed @param {string} title @param {() => void} act */
-  const action = (name, pressed, title, act) => h('button', { class: 'button', type: 'button', title, 'aria-pressed': pressed || null, onclick: act }, name);
+  const action = (name, pressed, title, act) =>
+    h('button', { class: 'button', type: 'button', title, 'aria-pressed': pressed || null, onclick: act }, name);
 
   function drawHead() {
     if (!trace) return;
     document.title = `${trace.name} · Glassbox`;
-    fill(headBox, traceHeader(trace, headline, scores, [
-      action('Critical path', String(asked('path') === '1'), 'critical path (c)', keys.c), action('Zoom', String(asked('zoom') !== ''), 'zoom to the span (z)', keys.z), action('Lanes', String(asked('view') === 'lanes'), 'concurrency lanes (l)', keys.l),
-      action('Copy link', '', 'copy a link (y)', keys.y), action('Copy JSON', '', 'copy the trace as JSON', copyJson),
-    ]));
+    fill(
+      headBox,
+      traceHeader(trace, headline, scores, [
+        action('Critical path', String(asked('path') === '1'), 'critical path (c)', keys.c),
+        action('Zoom', String(asked('zoom') !== ''), 'zoom to the span (z)', keys.z),
+        action('Lanes', String(asked('view') === 'lanes'), 'concurrency lanes (l)', keys.l),
+        action('Copy link', '', 'copy a link (y)', keys.y),
+        action('Copy JSON', '', 'copy the trace as JSON', copyJson),
+      ]),
+    );
     fill(blameBox, headline && blame(headline));
   }
 
@@ -108,7 +133,7 @@ export function tracePage(main, url) {
     if (asked('view') === 'lanes') lanes.set(spans.values(), scale, now, chosen);
     else {
       const zoomed = tree.byId.get(asked('zoom'))?.span;
-      const origin = scale.from;
+      const origin = zoomed ? zoomed.start_us : scale.from;
       if (zoomed) scale = around(zoomed, now);
       place(view, { '--rows': `${rows.length * 24 + 34}px` });
       table.set({ rows, scale, now, origin, folded, path, matches, chosen });
@@ -129,7 +154,14 @@ export function tracePage(main, url) {
   function schedule() {
     changed = true;
     // A trace of many spans is laid out anew less often.
-    if (!scheduled) scheduled = setTimeout(() => { scheduled = 0; draw(); }, spans.size > 3000 ? 400 : 30);
+    if (!scheduled)
+      scheduled = setTimeout(
+        () => {
+          scheduled = 0;
+          draw();
+        },
+        spans.size > 3000 ? 400 : 30,
+      );
   }
 
   /** @param {SpanSummary} span */
@@ -150,17 +182,34 @@ export function tracePage(main, url) {
     } catch (error) {
       if (gone.signal.aborted) return;
       const waiting = error instanceof ApiError && error.status === 404;
-      fill(headBox, h('div', 'empty', h('h1', null, waiting ? 'No such trace yet' : 'The trace cannot be shown'),
-        h('p', null, waiting ? `${traceId} has not come in, or was removed by the retention. It will be shown as soon as it comes in.` : /** @type {Error} */ (error).message)));
+      fill(
+        headBox,
+        h(
+          'div',
+          'empty',
+          h('h1', null, waiting ? 'No such trace yet' : 'The trace cannot be shown'),
+          h(
+            'p',
+            null,
+            waiting
+              ? `${traceId} has not come in, or was removed by the retention. It will be shown as soon as it comes in.`
+              : /** @type {Error} */ (error).message,
+          ),
+        ),
+      );
       return;
     }
     drawHead();
     schedule();
     search();
-    get('/scores', { trace_id: traceId }, gone.signal).then((page) => {
-      scores = /** @type {{items: import('../types.js').Score[]}} */ (page).items ?? [];
-      if (scores.length > 0) drawHead();
-    }).catch(() => { /* A trace without scores is shown as well. */ });
+    get('/scores', { trace_id: traceId }, gone.signal)
+      .then((page) => {
+        scores = /** @type {{items: import('../types.js').Score[]}} */ (page).items ?? [];
+        if (scores.length > 0) drawHead();
+      })
+      .catch(() => {
+        /* A trace without scores is shown as well. */
+      });
   }
 
   async function search() {
@@ -239,37 +288,78 @@ export function tracePage(main, url) {
 
   const here = () => tree.byId.get(shownId());
   const keys = {
-    j: () => move(1), k: () => move(-1), n: () => toMatch(1), N: () => toMatch(-1),
-    left: () => { const node = here(); if (node && node.children.length > 0 && !folded.has(node.span.span_id)) turnFold(node, true); else if (node?.span.parent_id && tree.byId.has(node.span.parent_id)) { choose(node.span.parent_id); show(); } },
-    right: () => { const node = here(); if (node && folded.has(node.span.span_id)) turnFold(node, false); else move(1); },
-    enter: () => { closed = false; draw(); detail.element.focus(); },
+    j: () => move(1),
+    k: () => move(-1),
+    n: () => toMatch(1),
+    N: () => toMatch(-1),
+    left: () => {
+      const node = here();
+      if (node && node.children.length > 0 && !folded.has(node.span.span_id)) turnFold(node, true);
+      else if (node?.span.parent_id && tree.byId.has(node.span.parent_id)) {
+        choose(node.span.parent_id);
+        show();
+      }
+    },
+    right: () => {
+      const node = here();
+      if (node && folded.has(node.span.span_id)) turnFold(node, false);
+      else move(1);
+    },
+    enter: () => {
+      closed = false;
+      draw();
+      detail.element.focus();
+    },
     z: () => ask({ zoom: asked('zoom') ? null : shownId() }, { replace: true }),
     c: () => ask({ path: asked('path') === '1' ? null : '1' }, { replace: true }),
     l: () => ask({ view: asked('view') === 'lanes' ? null : 'lanes' }, { replace: true }),
     e: () => ask({ raw: asked('raw') === '1' ? null : '1' }, { replace: true }),
-    y: () => copy(chosenOf() || !here() ? location.href : location.origin + pathOf(traceId, shownId()) + location.search, 'link'),
-    b: () => { main.dataset.detail = main.dataset.detail === 'beside' ? 'below' : 'beside'; remember(PLACE, main.dataset.detail); },
-    esc: () => { if (chosenOf() && !closed) { closed = true; go(pathOf(traceId) + location.search, { replace: true }); draw(); } else history.back(); },
+    y: () =>
+      copy(
+        chosenOf() || !here() ? location.href : location.origin + pathOf(traceId, shownId()) + location.search,
+        'link',
+      ),
+    b: () => {
+      main.dataset.detail = main.dataset.detail === 'beside' ? 'below' : 'beside';
+      remember(PLACE, main.dataset.detail);
+    },
+    esc: () => {
+      if (chosenOf() && !closed) {
+        closed = true;
+        go(pathOf(traceId) + location.search, { replace: true });
+        draw();
+      } else history.back();
+    },
   };
 
   let arriving = chosenOf() !== '';
   drawView();
-  load().then(() => { if (arriving) { draw(); show('center'); } arriving = false; });
-  follow({ q: `trace:${traceId}` }, {
-    event(name, data) {
-      if (name === 'missed') load();
-      if (name !== 'trace' && name !== 'span_start' && name !== 'span_end') return;
-      if (data.trace_id !== traceId) return;
-      if (name === 'trace') {
-        const ended = trace?.state === 'running' && data.state !== 'running';
-        trace = data;
-        if (ended) load();
-        drawHead();
-      } else take(data);
-      if (trace === null) load();
-      schedule();
+  load().then(() => {
+    if (arriving) {
+      draw();
+      show('center');
+    }
+    arriving = false;
+  });
+  follow(
+    { q: `trace:${traceId}` },
+    {
+      event(name, data) {
+        if (name === 'missed') load();
+        if (name !== 'trace' && name !== 'span_start' && name !== 'span_end') return;
+        if (data.trace_id !== traceId) return;
+        if (name === 'trace') {
+          const ended = trace?.state === 'running' && data.state !== 'running';
+          trace = data;
+          if (ended) load();
+          drawHead();
+        } else take(data);
+        if (trace === null) load();
+        schedule();
+      },
     },
-  }, gone.signal);
+    gone.signal,
+  );
   const beat = setInterval(() => {
     if (document.hidden || !trace || trace.state !== 'running') return;
     draw();

@@ -26,7 +26,9 @@ export function scaleOf(spans, running, now, before) {
   return { from, to: from + room };
 }
 
-const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400].map((seconds) => seconds * 1e6);
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400].map(
+  (seconds) => seconds * 1e6,
+);
 
 /**
  * Round moments for the head of the waterfall.
@@ -38,7 +40,11 @@ const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14
 export function ticks({ from, to }, most, origin) {
   const step = stepOf((to - from) / Math.max(1, most));
   const found = [];
-  for (let at = Math.ceil((from - origin) / step) * step; at <= to - origin && found.length < 100; at += step) {
+  for (
+    let at = Math.max(0, Math.ceil((from - origin) / step)) * step;
+    at <= to - origin && found.length < 100;
+    at += step
+  ) {
     found.push({ share: (at + origin - from) / (to - from), label: label(at) });
   }
   return found;
@@ -56,7 +62,11 @@ function stepOf(rough) {
 
 /** @param {number} at */
 function label(at) {
-  return at === 0 ? '0' : duration(at).replace(/\.0+(?=\s)/, '').replace(/(\.\d)0(?=\s)/, '$1');
+  return at === 0
+    ? '0'
+    : duration(at)
+        .replace(/\.0+(?=\s)/, '')
+        .replace(/(\.\d)0(?=\s)/, '$1');
 }
 
 /**

@@ -9,7 +9,14 @@ const KEY = 'glassbox.split';
  * @param {HTMLElement} main Carries the share of the detail as `--detail`, and `data-detail` for below or beside.
  */
 export function splitter(main) {
-  const line = h('div', { class: 'splitter', role: 'separator', tabindex: '0', 'aria-label': 'size of the detail', 'aria-valuemin': 15, 'aria-valuemax': 80 });
+  const line = h('div', {
+    class: 'splitter',
+    role: 'separator',
+    tabindex: '0',
+    'aria-label': 'size of the detail',
+    'aria-valuemin': 15,
+    'aria-valuemax': 80,
+  });
   /** @param {number} share */
   const set = (share) => {
     const percent = Math.round(Math.min(80, Math.max(15, share)));

@@ -13,7 +13,7 @@ import { spanRow } from './waterfall.js';
  * @property {Node[]} rows
  * @property {Scale} scale
  * @property {number} now
- * @property {number} origin The start of the trace.
+ * @property {number} origin Where the labels of the axis count from.
  * @property {Set<string>} folded
  * @property {Map<string, import('./critical_path.js').Stretch[]>|null} path
  * @property {Set<string>|null} matches
@@ -27,13 +27,31 @@ export class SpanTable {
    */
   constructor(choose, fold) {
     /** @type {View} */
-    this.view = { rows: [], scale: { from: 0, to: 1 }, now: 0, origin: 0, folded: new Set(), path: null, matches: null, chosen: '' };
+    this.view = {
+      rows: [],
+      scale: { from: 0, to: 1 },
+      now: 0,
+      origin: 0,
+      folded: new Set(),
+      path: null,
+      matches: null,
+      chosen: '',
+    };
     this.axis = h('div', { class: 'axis', 'aria-hidden': 'true' });
     this.rows = h('div', { class: 'rows', role: 'rowgroup', tabindex: '0', 'aria-label': 'Spans' });
-    const head = h('div', { class: 'list-head span-grid', role: 'row' },
-      h('div', { role: 'columnheader' }, 'Span'), h('div', { role: 'columnheader', class: 'c-bar' }, h('span', 'unseen', 'Time'), this.axis),
-      ...['Took', 'Tokens', 'Cost'].map((label) => h('div', { role: 'columnheader', class: 'num' }, label)));
-    this.element = h('div', { class: 'list span-list', role: 'treegrid', 'aria-label': 'Spans of the trace', 'aria-readonly': 'true' }, head, this.rows);
+    const head = h(
+      'div',
+      { class: 'list-head span-grid', role: 'row' },
+      h('div', { role: 'columnheader' }, 'Span'),
+      h('div', { role: 'columnheader', class: 'c-bar' }, h('span', 'unseen', 'Time'), this.axis),
+      ...['Took', 'Tokens', 'Cost'].map((label) => h('div', { role: 'columnheader', class: 'num' }, label)),
+    );
+    this.element = h(
+      'div',
+      { class: 'list span-list', role: 'treegrid', 'aria-label': 'Spans of the trace', 'aria-readonly': 'true' },
+      head,
+      this.rows,
+    );
     this.list = new VirtualList(this.rows, {
       height: 24,
       key: (index) => this.view.rows[index].span.span_id,
@@ -47,7 +65,10 @@ export class SpanTable {
       if (event.target instanceof Element && event.target.closest('button.fold')) fold(index);
       else choose(index);
     });
-    this.rows.addEventListener('dblclick', (event) => { const index = this.list.indexOf(event); if (index >= 0) fold(index); });
+    this.rows.addEventListener('dblclick', (event) => {
+      const index = this.list.indexOf(event);
+      if (index >= 0) fold(index);
+    });
     this.observer = new ResizeObserver(() => this.drawAxis());
     this.observer.observe(this.axis);
     this.drawn = '';
@@ -87,7 +108,12 @@ export class SpanTable {
   make(index) {
     const { rows, scale, now, folded, path } = this.view;
     const node = rows[index];
-    return spanRow(node, { scale, now, folded: folded.has(node.span.span_id), path: path?.get(node.span.span_id) ?? null });
+    return spanRow(node, {
+      scale,
+      now,
+      folded: folded.has(node.span.span_id),
+      path: path?.get(node.span.span_id) ?? null,
+    });
   }
 
   /** @param {HTMLElement} element @param {number} index */
@@ -106,11 +132,16 @@ export class SpanTable {
     if (width === 0 || name === this.drawn) return;
     this.drawn = name;
     const marks = ticks(scale, Math.max(2, width / 90), origin);
-    fill(this.axis, ...marks.filter(({ share }) => share * width < width - 30).map(({ share, label }) => {
-      const mark = h('span', null, label);
-      place(mark, { left: `${share * 100}%` });
-      return mark;
-    }));
+    fill(
+      this.axis,
+      ...marks
+        .filter(({ share }) => share * width < width - 30)
+        .map(({ share, label }) => {
+          const mark = h('span', null, label);
+          place(mark, { left: `${share * 100}%` });
+          return mark;
+        }),
+    );
     place(this.element, {
       '--tick': marks.length > 1 ? `${(marks[1].share - marks[0].share) * width}px` : '100%',
       '--tick-from': `${(marks[0]?.share ?? 0) * width}px`,

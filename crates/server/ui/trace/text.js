@@ -64,7 +64,7 @@ export function markdown(text) {
       at = stop;
     } else if (heading) box.append(h('h4', null, ...inline(heading[2])));
     else if (item) {
-      if (!list) box.append(list = h(/^\s*\d/.test(line) ? 'ol' : 'ul', null));
+      if (!list) box.append((list = h(/^\s*\d/.test(line) ? 'ol' : 'ul', null)));
       list.append(h('li', null, ...inline(item[1])));
     } else if (line.trim() !== '') paragraph.push(line);
   }
@@ -85,9 +85,12 @@ export function code(text, language) {
  * @returns {(Node|string)[]}
  */
 function inline(text) {
-  return text.split(/(`[^`\n]+`|\*\*[^*\n]+\*\*)/).filter(Boolean).map((part) => {
-    if (part.length > 2 && part.startsWith('`') && part.endsWith('`')) return h('code', null, part.slice(1, -1));
-    if (part.length > 4 && part.startsWith('**') && part.endsWith('**')) return h('b', null, part.slice(2, -2));
-    return part;
-  });
+  return text
+    .split(/(`[^`\n]+`|\*\*[^*\n]+\*\*)/)
+    .filter(Boolean)
+    .map((part) => {
+      if (part.length > 2 && part.startsWith('`') && part.endsWith('`')) return h('code', null, part.slice(1, -1));
+      if (part.length > 4 && part.startsWith('**') && part.endsWith('**')) return h('b', null, part.slice(2, -2));
+      return part;
+    });
 }

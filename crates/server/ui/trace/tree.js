@@ -31,7 +31,16 @@ export function buildTree(spans, running) {
   /** @type {Map<string, Node>} */
   const byId = new Map();
   for (const span of spans) {
-    byId.set(span.span_id, { span, children: [], depth: 0, tokens: 0, cost: null, errors: 0, below: 0, odd: [...span.odd] });
+    byId.set(span.span_id, {
+      span,
+      children: [],
+      depth: 0,
+      tokens: 0,
+      cost: null,
+      errors: 0,
+      below: 0,
+      odd: [...span.odd],
+    });
   }
   /** @type {Node[]} */
   const roots = [];
@@ -46,7 +55,8 @@ export function buildTree(spans, running) {
   cutCycles(byId, [...roots, ...orphans], roots);
   if (orphans.length > 0) {
     // A trace that has no root of its own was started elsewhere: its topmost spans are its roots.
-    if (roots.length === 0 && orphans.every(({ span }) => span.parent_id === orphans[0].span.parent_id)) roots.push(...orphans);
+    if (roots.length === 0 && orphans.every(({ span }) => span.parent_id === orphans[0].span.parent_id))
+      roots.push(...orphans);
     else roots.push(orphanage(orphans, running, byId));
   }
   sum(roots);
@@ -65,8 +75,26 @@ function orphanage(orphans, running, byId) {
   const name = `${orphans.length} ${orphans.length === 1 ? 'span' : 'spans'} whose parent ${running ? 'has not come in yet' : 'never came in'}`;
   /** @type {SpanSummary} */
   const span = {
-    trace_id: orphans[0].span.trace_id, span_id: ORPHANS, parent_id: null, name, kind: 'event', state: 'done', start_us: start, end_us: end, duration_us: end - start,
-    error: null, model: null, provider: null, tokens: null, cost_usd: null, phases: null, notes: [], odd: [], service: null, has_input: false, has_output: false,
+    trace_id: orphans[0].span.trace_id,
+    span_id: ORPHANS,
+    parent_id: null,
+    name,
+    kind: 'event',
+    state: 'done',
+    start_us: start,
+    end_us: end,
+    duration_us: end - start,
+    error: null,
+    model: null,
+    provider: null,
+    tokens: null,
+    cost_usd: null,
+    phases: null,
+    notes: [],
+    odd: [],
+    service: null,
+    has_input: false,
+    has_output: false,
   };
   const node = { span, children: orphans, depth: 0, tokens: 0, cost: null, errors: 0, below: 0, odd: [] };
   byId.set(ORPHANS, node);
@@ -93,10 +121,13 @@ function cutCycles(byId, tops, roots) {
   };
   tops.forEach(reach);
   if (reached.size === byId.size) return;
-  const lost = [...byId.values()].filter((node) => !reached.has(node)).sort((a, b) => a.span.start_us - b.span.start_us);
+  const lost = [...byId.values()]
+    .filter((node) => !reached.has(node))
+    .sort((a, b) => a.span.start_us - b.span.start_us);
   for (const node of lost) {
     if (reached.has(node)) continue;
-    if (!node.odd.some((text) => text.startsWith('cycle'))) node.odd.push('cycle: its parent is below it, so it is shown at the top');
+    if (!node.odd.some((text) => text.startsWith('cycle')))
+      node.odd.push('cycle: its parent is below it, so it is shown at the top');
     roots.push(node);
     reach(node);
   }
@@ -137,7 +168,10 @@ function sum(roots) {
  * @param {Node} right
  */
 function byStart(left, right) {
-  return Number(left.span.span_id === ORPHANS) - Number(right.span.span_id === ORPHANS) || left.span.start_us - right.span.start_us;
+  return (
+    Number(left.span.span_id === ORPHANS) - Number(right.span.span_id === ORPHANS) ||
+    left.span.start_us - right.span.start_us
+  );
 }
 
 /**

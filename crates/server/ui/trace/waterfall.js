@@ -27,16 +27,61 @@ export function spanRow(node, { scale, now, folded, path }) {
   const indent = h('span', { class: 'indent', 'aria-hidden': 'true' });
   place(indent, { width: `${Math.min(node.depth, DEEPEST) * INDENT}px` });
   const isCall = span.kind === 'generation' || span.kind === 'embedding';
-  return h('div', { class: `row span-grid s-${span.state}${isCall ? '' : ' rolled'}`, role: 'row', id: `span-${span.span_id}`, 'aria-level': node.depth + 1, 'aria-expanded': node.children.length > 0 ? String(!folded) : null },
-    h('div', { class: 'c-span', role: 'gridcell' }, indent,
+  return h(
+    'div',
+    {
+      class: `row span-grid s-${span.state}${isCall ? '' : ' rolled'}`,
+      role: 'row',
+      id: `span-${span.span_id}`,
+      'aria-level': node.depth + 1,
+      'aria-expanded': node.children.length > 0 ? String(!folded) : null,
+    },
+    h(
+      'div',
+      { class: 'c-span', role: 'gridcell' },
+      indent,
       node.children.length > 0
-        ? h('button', { class: 'fold', type: 'button', tabindex: '-1', 'aria-label': folded ? 'unfold' : 'fold', title: `${grouped(node.below)} below` }, folded ? '▸' : '▾')
+        ? h(
+            'button',
+            {
+              class: 'fold',
+              type: 'button',
+              tabindex: '-1',
+              'aria-label': folded ? 'unfold' : 'fold',
+              title: `${grouped(node.below)} below`,
+            },
+            folded ? '▸' : '▾',
+          )
         : h('span', 'fold'),
-      kindMark(span.kind), h('span', { class: 'span-name', title: span.name }, span.name || 'unnamed'), ...badges(node, folded)),
-    h('div', { class: 'c-bar', role: 'gridcell', 'aria-label': lasted === null ? span.state : duration(lasted) }, ...bars(node, scale, now), ...pathMarks(path, scale)),
-    h('div', { class: 'c-took num', role: 'gridcell' }, h('span', { title: lasted === null ? null : `${grouped(Math.round(lasted))} µs` }, lasted === null ? '–' : duration(lasted))),
-    h('div', { class: 'c-tok num', role: 'gridcell' }, node.tokens > 0 && h('span', { title: tokenTitle(node) }, count(node.tokens))),
-    h('div', { class: 'c-usd num', role: 'gridcell' }, node.cost !== null && h('span', { title: `$${node.cost}` }, money(node.cost))),
+      kindMark(span.kind),
+      h('span', { class: 'span-name', title: span.name }, span.name || 'unnamed'),
+      ...badges(node, folded),
+    ),
+    h(
+      'div',
+      { class: 'c-bar', role: 'gridcell', 'aria-label': lasted === null ? span.state : duration(lasted) },
+      ...bars(node, scale, now),
+      ...pathMarks(path, scale),
+    ),
+    h(
+      'div',
+      { class: 'c-took num', role: 'gridcell' },
+      h(
+        'span',
+        { title: lasted === null ? null : `${grouped(Math.round(lasted))} µs` },
+        lasted === null ? '–' : duration(lasted),
+      ),
+    ),
+    h(
+      'div',
+      { class: 'c-tok num', role: 'gridcell' },
+      node.tokens > 0 && h('span', { title: tokenTitle(node) }, count(node.tokens)),
+    ),
+    h(
+      'div',
+      { class: 'c-usd num', role: 'gridcell' },
+      node.cost !== null && h('span', { title: `$${node.cost}` }, money(node.cost)),
+    ),
   );
 }
 
@@ -49,13 +94,21 @@ function badges({ span, odd, errors, below }, folded) {
   return [
     span.state === 'running' && h('span', 'badge running', 'running'),
     span.state === 'abandoned' && h('span', { class: 'badge', title: 'its process is gone' }, 'abandoned'),
-    span.state === 'error' && h('span', { class: 'badge bad', title: span.error?.message }, span.error?.type ?? 'failed'),
+    span.state === 'error' &&
+      h('span', { class: 'badge bad', title: span.error?.message }, span.error?.type ?? 'failed'),
     attempts > 1 && h('span', { class: 'badge', title: `${attempts} attempts` }, `×${attempts}`),
     span.phases?.cache_hit && h('span', { class: 'badge', title: 'answered from the cache' }, 'cached'),
     folded && errors > 0 && span.state !== 'error' && h('span', { class: 'badge bad' }, `${count(errors)} failed`),
     folded && h('span', 'badge', `+${count(below)}`),
-    odd.length > 0 && span.span_id !== ORPHANS && h('span', { class: 'badge odd', title: odd.join('\n') }, odd[0].split(':')[0]),
-    span.notes.length > 0 && h('span', { class: 'badge', title: span.notes.map(({ name, message }) => `${name} ${message ?? ''}`).join('\n') }, `${count(span.notes.length)} ${span.notes.length === 1 ? 'note' : 'notes'}`),
+    odd.length > 0 &&
+      span.span_id !== ORPHANS &&
+      h('span', { class: 'badge odd', title: odd.join('\n') }, odd[0].split(':')[0]),
+    span.notes.length > 0 &&
+      h(
+        'span',
+        { class: 'badge', title: span.notes.map(({ name, message }) => `${name} ${message ?? ''}`).join('\n') },
+        `${count(span.notes.length)} ${span.notes.length === 1 ? 'note' : 'notes'}`,
+      ),
   ];
 }
 
@@ -67,7 +120,9 @@ function badges({ span, odd, errors, below }, folded) {
 function bars({ span, children }, scale, now) {
   const end = span.end_us ?? (span.state === 'running' ? Math.max(now, span.start_us) : span.start_us);
   const leaf = children.length === 0 || span.kind === 'generation' || span.kind === 'embedding';
-  const bar = h('div', { class: `bar${leaf ? ' leaf' : ''} k-${known(span.kind)} s-${span.state}${span.name.startsWith('attempt') && span.state === 'error' ? ' attempt' : ''}` });
+  const bar = h('div', {
+    class: `bar${leaf ? ' leaf' : ''} k-${known(span.kind)} s-${span.state}${span.name.startsWith('attempt') && span.state === 'error' ? ' attempt' : ''}`,
+  });
   const left = share(scale, span.start_us);
   const right = share(scale, end);
   place(bar, { left: `${left * 100}%`, width: `${Math.max(0, right - left) * 100}%` });
@@ -121,18 +176,29 @@ export function phases({ phases: told, state, kind }, whole) {
  */
 function pathMarks(path, scale) {
   // What is too short to be seen is left out: a parent between two of its children has many such moments.
-  return (path ?? []).filter(({ from, to }) => to - from > (scale.to - scale.from) * 0.002).map(({ from, to }) => {
-    const mark = h('i', { class: 'path-mark', title: `critical for ${duration(to - from)}` });
-    const left = share(scale, from);
-    place(mark, { left: `${left * 100}%`, width: `${(share(scale, to) - left) * 100}%` });
-    return mark;
-  });
+  return (path ?? [])
+    .filter(({ from, to }) => to - from > (scale.to - scale.from) * 0.002)
+    .map(({ from, to }) => {
+      const mark = h('i', { class: 'path-mark', title: `critical for ${duration(to - from)}` });
+      const left = share(scale, from);
+      place(mark, { left: `${left * 100}%`, width: `${(share(scale, to) - left) * 100}%` });
+      return mark;
+    });
 }
 
 /** @param {Node} node */
 function tokenTitle({ span, tokens }) {
   const told = span.tokens;
   if (!told) return `${grouped(tokens)} tokens below`;
-  const buckets = [['in', told.input], ['from the cache', told.cache_read], ['into the cache', told.cache_write], ['out', told.output], ['reasoning', told.reasoning]];
-  return buckets.filter(([, value]) => value).map(([name, value]) => `${grouped(Number(value))} ${name}`).join('\n');
+  const buckets = [
+    ['in', told.input],
+    ['from the cache', told.cache_read],
+    ['into the cache', told.cache_write],
+    ['out', told.output],
+    ['reasoning', told.reasoning],
+  ];
+  return buckets
+    .filter(([, value]) => value)
+    .map(([name, value]) => `${grouped(Number(value))} ${name}`)
+    .join('\n');
 }
