@@ -193,7 +193,7 @@ export class Detail {
       ),
       h(
         'dl',
-        'facts',
+        { class: 'facts', tabindex: '0', 'aria-label': 'Facts' },
         ...facts.map(([value, name, title]) =>
           h('div', { title: title || null }, h('dt', null, name), h('dd', null, value)),
         ),

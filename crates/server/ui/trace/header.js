@@ -43,7 +43,7 @@ export function traceHeader(trace, headline, scores, actions) {
     ),
     h(
       'dl',
-      'facts',
+      { class: 'facts', tabindex: '0', 'aria-label': 'Facts' },
       fact('took', duration(lasted), `${grouped(Math.round(lasted))} µs`, 'took'),
       tokens?.total
         ? fact(

@@ -48,7 +48,13 @@ export class SpanTable {
     );
     this.element = h(
       'div',
-      { class: 'list span-list', role: 'treegrid', 'aria-label': 'Spans of the trace', 'aria-readonly': 'true' },
+      {
+        class: 'list span-list',
+        role: 'treegrid',
+        tabindex: '0',
+        'aria-label': 'Spans of the trace',
+        'aria-readonly': 'true',
+      },
       head,
       this.rows,
     );
@@ -93,7 +99,8 @@ export class SpanTable {
     this.element.classList.toggle('with-matches', view.matches !== null);
     this.list.resize(view.rows.length, anchor);
     this.drawAxis();
-    this.rows.setAttribute('aria-activedescendant', view.chosen ? `span-${view.chosen}` : '');
+    if (view.chosen) this.element.setAttribute('aria-activedescendant', `span-${view.chosen}`);
+    else this.element.removeAttribute('aria-activedescendant');
   }
 
   /** @param {number} index */
