@@ -3,6 +3,8 @@
 //! Nothing else in the workspace spells a key out. Where a convention has no word for what we know, the key is in
 //! our own namespace, [`glassbox`]; keys are never invented inside another's.
 
+pub mod dialects;
+
 /// OpenTelemetry's general conventions, stable unless they say otherwise.
 pub mod general {
     /// The logical name of the service, on the resource.

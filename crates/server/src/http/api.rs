@@ -1,0 +1,122 @@
+//! The query API: traces, one trace, one span.
+
+use super::App;
+use super::error::ApiError;
+use crate::detail::SpanDetail;
+use crate::filter::Filter;
+use crate::store::{Order, Paging, Sort, TraceQuery};
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use glassbox_trace::id::{SpanId, TraceId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The most spans of a trace in one answer.
+const MOST_SPANS: usize = 50_000;
+
+/// What every list can be asked for.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct ListParams {
+    pub(super) q: Option<String>,
+    pub(super) sort: Option<String>,
+    pub(super) order: Option<String>,
+    pub(super) limit: Option<usize>,
+    pub(super) cursor: Option<String>,
+}
+
+impl ListParams {
+    pub(super) fn filter(&self) -> Result<Filter, ApiError> {
+        Ok(Filter::parse(self.q.as_deref().unwrap_or_default(), now_us())?)
+    }
+
+    pub(super) fn paging(&self) -> Result<Paging, ApiError> {
+        let limit = self.limit.unwrap_or(50);
+        if !(1..=500).contains(&limit) {
+            return Err(ApiError::bad_request(format!("limit cannot be {limit}; type a number from 1 to 500")));
+        }
+        Ok(Paging { limit, cursor: self.cursor.clone() })
+    }
+}
+
+pub(super) fn now_us() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Answers with JSON, or with nothing if the asker has the same already.
+pub(super) fn answer<T: Serialize>(headers: &HeaderMap, value: &T) -> Response {
+    let Ok(body) = serde_json::to_vec(value) else {
+        let message = "the answer could not be written";
+        return ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message).into_response();
+    };
+    let digest = Sha256::digest(&body);
+    let tag: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    // Hex in quotation marks can stand in a header.
+    let tag = HeaderValue::from_str(&format!("\"{tag}\"")).unwrap_or(HeaderValue::from_static("\"\""));
+    let revalidate = (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    if headers.get(header::IF_NONE_MATCH) == Some(&tag) {
+        return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag), revalidate]).into_response();
+    }
+    let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    ([json, (header::ETAG, tag), revalidate], body).into_response()
+}
+
+pub(super) async fn healthz() -> Json<Value> {
+    Json(json!({ "status": "OK", "version": env!("CARGO_PKG_VERSION") }))
+}
+
+pub(super) async fn traces(
+    State(app): State<Arc<App>>,
+    Query(params): Query<ListParams>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let one_of = |name: &str, value: &str, words: &str| {
+        ApiError::bad_request(format!("{name} cannot be {value:?}; type one of {words}"))
+    };
+    let sort = match params.sort.as_deref() {
+        None | Some("start") => Sort::Start,
+        Some("duration") => Sort::Duration,
+        Some("cost") => Sort::Cost,
+        Some("tokens") => Sort::Tokens,
+        Some(other) => return Err(one_of("sort", other, "start, duration, cost, tokens")),
+    };
+    let order = match params.order.as_deref() {
+        None | Some("desc") => Order::Descending,
+        Some("asc") => Order::Ascending,
+        Some(other) => return Err(one_of("order", other, "desc, asc")),
+    };
+    let query = TraceQuery { filter: params.filter()?, sort, order, paging: params.paging()? };
+    let page = app.ask(move |store| store.traces(&query)).await?;
+    Ok(answer(&headers, &page))
+}
+
+pub(super) async fn trace(
+    State(app): State<Arc<App>>,
+    Path(trace_id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let trace_id = id::<TraceId>(&trace_id)?;
+    let view = app.ask(move |store| store.trace(trace_id, MOST_SPANS)).await?;
+    let view = view.ok_or_else(|| ApiError::not_found("trace"))?;
+    Ok(answer(&headers, &view))
+}
+
+pub(super) async fn span(
+    State(app): State<Arc<App>>,
+    Path((trace_id, span_id)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let (trace_id, span_id) = (id::<TraceId>(&trace_id)?, id::<SpanId>(&span_id)?);
+    let detail = app.ask(move |store| Ok(store.span(trace_id, span_id)?.map(SpanDetail::read))).await?;
+    let detail = detail.ok_or_else(|| ApiError::not_found("span"))?;
+    Ok(answer(&headers, &detail))
+}
+
+fn id<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, ApiError> {
+    text.parse().map_err(|error| ApiError::bad_request(format!("{error}")))
+}

@@ -1,0 +1,9 @@
+//! What happens right now: changes for whoever watches, and the processes that announce their spans.
+
+mod hub;
+mod registry;
+mod matches;
+
+pub use hub::{Caught, Hub};
+pub use matches::matches;
+pub use registry::{Announced, Process, Registry, Sender};

@@ -1,0 +1,137 @@
+//! Filters of streams: the same language as for lists, applied to changes as they come.
+
+use crate::filter::{Condition, Filter, Has, NumberKey, Status, TextKey};
+use crate::received::{ReceivedSpan, State};
+use crate::store::Change;
+use crate::view::TraceSummary;
+
+/// Tells whether a change is one of those that a filter asks for.
+///
+/// Words are looked for in names and in the beginnings of inputs and outputs. Scores are not known here: `has:score`
+/// lets nothing pass.
+#[must_use]
+pub fn matches(filter: &Filter, change: &Change) -> bool {
+    filter.terms.iter().all(|term| {
+        let fits = match change {
+            Change::Span(span) => span_fits(&term.condition, span),
+            Change::Trace(trace) => trace_fits(&term.condition, trace),
+        };
+        fits != term.negated
+    })
+}
+
+fn span_fits(condition: &Condition, span: &ReceivedSpan) -> bool {
+    let context = &span.context;
+    match condition {
+        Condition::Words(words) => {
+            holds(words, [Some(&span.name), span.input_preview.as_ref(), span.output_preview.as_ref()])
+        }
+        Condition::Text(key, pattern) => {
+            let fits = |text: Option<&str>| text.is_some_and(|text| pattern.matches(text));
+            match key {
+                TextKey::Name => fits(Some(&span.name)),
+                TextKey::Model => fits(span.model.as_deref()),
+                TextKey::Provider => fits(span.provider.as_deref()),
+                TextKey::Kind => fits(Some(span.kind.as_str())),
+                TextKey::Error => span.error.as_ref().is_some_and(|error| {
+                    pattern.matches(&error.kind) || pattern.matches(&error.message)
+                }),
+                TextKey::Session => fits(context.session_id.as_deref()),
+                TextKey::User => fits(context.user_id.as_deref()),
+                TextKey::Tag => context.tags.iter().any(|tag| pattern.matches(tag)),
+                TextKey::Environment => fits(context.environment.as_deref()),
+                TextKey::Release => fits(context.release.as_deref()),
+                TextKey::Version => fits(context.version.as_deref()),
+                TextKey::Service => fits(context.service.as_deref()),
+                TextKey::Trace => fits(Some(&span.trace_id.to_string())),
+                TextKey::Span => fits(Some(&span.span_id.to_string())),
+                TextKey::Tool => fits(span.tool.as_deref()),
+            }
+        }
+        Condition::Number(key, range) => {
+            let tokens = (!span.usage.is_unknown())
+                .then(|| i64::try_from(span.usage.total()).unwrap_or(i64::MAX));
+            let number = match key {
+                NumberKey::Cost => span.cost_pico,
+                NumberKey::Tokens => tokens,
+                NumberKey::Duration => span.duration_us(),
+                NumberKey::Retries => {
+                    span.phases.as_ref().map(|phases| i64::from(phases.attempts.saturating_sub(1)))
+                }
+                NumberKey::Errors => Some(i64::from(span.error.is_some())),
+                NumberKey::Spans => None,
+                NumberKey::Start => Some(span.start_us),
+            };
+            number.is_some_and(|number| range.contains(number))
+        }
+        Condition::Status(status) => state(*status) == span.state,
+        Condition::Has(Has::Error) => span.error.is_some(),
+        Condition::Has(Has::CacheHit) => span.phases.as_ref().is_some_and(|phases| phases.cache_hit),
+        Condition::Has(Has::Score) => false,
+        Condition::Metadata(key, pattern) => context.metadata.get(key).is_some_and(|value| {
+            value.as_str().map_or_else(|| pattern.matches(&value.to_string()), |text| pattern.matches(text))
+        }),
+    }
+}
+
+fn trace_fits(condition: &Condition, trace: &TraceSummary) -> bool {
+    match condition {
+        Condition::Words(words) => {
+            holds(words, [Some(&trace.name), trace.input_preview.as_ref(), trace.output_preview.as_ref()])
+        }
+        Condition::Text(key, pattern) => {
+            let fits = |text: Option<&str>| text.is_some_and(|text| pattern.matches(text));
+            match key {
+                TextKey::Name => fits(Some(&trace.name)),
+                TextKey::Model => trace.models.iter().any(|model| pattern.matches(model)),
+                TextKey::Session => fits(trace.session_id.as_deref()),
+                TextKey::User => fits(trace.user_id.as_deref()),
+                TextKey::Tag => trace.tags.iter().any(|tag| pattern.matches(tag)),
+                TextKey::Environment => fits(trace.environment.as_deref()),
+                TextKey::Release => fits(trace.release.as_deref()),
+                TextKey::Version => fits(trace.version.as_deref()),
+                TextKey::Service => fits(trace.service.as_deref()),
+                TextKey::Trace => fits(Some(&trace.trace_id)),
+                // Facts of single spans, which the trace's summary does not have.
+                TextKey::Provider | TextKey::Kind | TextKey::Error | TextKey::Span | TextKey::Tool => false,
+            }
+        }
+        Condition::Number(key, range) => {
+            let number = match key {
+                NumberKey::Cost => trace.cost_usd.map(|dollars| dollars.0),
+                NumberKey::Tokens => Some(i64::try_from(trace.tokens.0.total()).unwrap_or(i64::MAX)),
+                NumberKey::Duration => trace.duration_us,
+                NumberKey::Retries => Some(trace.retries),
+                NumberKey::Errors => Some(trace.errors),
+                NumberKey::Spans => Some(trace.spans),
+                NumberKey::Start => Some(trace.start_us),
+            };
+            number.is_some_and(|number| range.contains(number))
+        }
+        Condition::Status(status) => state(*status) == trace.state,
+        Condition::Has(Has::Error) => trace.errors > 0,
+        Condition::Has(Has::CacheHit) => trace.cache_hits > 0,
+        Condition::Has(Has::Score) => false,
+        Condition::Metadata(key, pattern) => trace.metadata.get(key).is_some_and(|value| {
+            value.as_str().map_or_else(|| pattern.matches(&value.to_string()), |text| pattern.matches(text))
+        }),
+    }
+}
+
+const fn state(status: Status) -> State {
+    match status {
+        Status::Running => State::Running,
+        Status::Done => State::Done,
+        Status::Error => State::Error,
+        Status::Abandoned => State::Abandoned,
+    }
+}
+
+/// Tells whether all words stand in one or another of the texts.
+fn holds<const N: usize>(words: &str, texts: [Option<&String>; N]) -> bool {
+    let texts: Vec<_> = texts.into_iter().flatten().map(|text| text.to_lowercase()).collect();
+    words.to_lowercase().split_whitespace().all(|word| {
+        let word = word.trim_matches('*');
+        texts.iter().any(|text| text.contains(word))
+    })
+}

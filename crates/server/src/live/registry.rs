@@ -1,0 +1,170 @@
+//! The processes that announce their spans when they begin, and which of them are still there.
+
+use crate::store::{Change, Changes};
+use glassbox_trace::id::{SpanId, TraceId};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// The most processes, and the most running spans of all of them; what is beyond is not waited for.
+const MOST_PROCESSES: usize = 10_000;
+const MOST_RUNNING: usize = 500_000;
+
+/// Processes by the id that they gave themselves.
+#[derive(Debug)]
+pub struct Registry {
+    timeout: Duration,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    processes: HashMap<String, Process>,
+    /// Whose span it is that runs.
+    running: HashMap<(TraceId, SpanId), String>,
+}
+
+/// A process that announces its spans.
+#[derive(Clone, Debug)]
+pub struct Process {
+    /// The service that it belongs to.
+    pub service: Option<String>,
+    /// When it was last heard of.
+    pub last_seen: Instant,
+    /// The same, microseconds since the epoch.
+    pub last_seen_us: i64,
+    /// The spans that have begun and not ended.
+    pub running: HashSet<(TraceId, SpanId)>,
+    /// How many spans it has announced.
+    pub spans: u64,
+    /// How its own export does, as it told.
+    pub health: Option<Value>,
+}
+
+/// A process as the health page shows it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Sender {
+    /// The service that it belongs to.
+    pub service: Option<String>,
+    /// Its own id.
+    pub process: String,
+    /// When it was last heard of, microseconds since the epoch.
+    pub last_seen_us: i64,
+    /// How many of its spans run.
+    pub running: usize,
+    /// How many spans it has announced.
+    pub spans: u64,
+    /// How its own export does, as it told.
+    pub health: Option<Value>,
+}
+
+/// What a process told at once.
+#[derive(Clone, Debug, Default)]
+pub struct Announced {
+    /// The id that it gave itself.
+    pub process: String,
+    /// The service that it belongs to.
+    pub service: Option<String>,
+    /// The spans that have begun.
+    pub started: Vec<(TraceId, SpanId)>,
+    /// How its own export does.
+    pub health: Option<Value>,
+    /// Whether it goes away.
+    pub bye: bool,
+}
+
+impl Registry {
+    /// Waits so long for a process to be heard of again.
+    #[must_use]
+    pub fn new(timeout: Duration) -> Self {
+        Self { timeout, inner: Mutex::default() }
+    }
+
+    /// Takes note of what a process told. Returns whether it was known, and the spans that are abandoned by it.
+    pub fn hear(&self, announced: Announced) -> (bool, Vec<(TraceId, SpanId)>) {
+        let mut inner = self.inner();
+        let is_known = inner.processes.contains_key(&announced.process);
+        if announced.bye {
+            let gone = inner.processes.remove(&announced.process);
+            let running: Vec<_> = gone.map(|process| process.running).unwrap_or_default().into_iter().collect();
+            running.iter().for_each(|span| drop(inner.running.remove(span)));
+            return (is_known, running);
+        }
+        if !is_known && inner.processes.len() >= MOST_PROCESSES {
+            return (false, Vec::new());
+        }
+        let Inner { processes, running } = &mut *inner;
+        let process = processes.entry(announced.process.clone()).or_insert_with(|| Process {
+            service: None,
+            last_seen: Instant::now(),
+            last_seen_us: 0,
+            running: HashSet::new(),
+            spans: 0,
+            health: None,
+        });
+        process.last_seen = Instant::now();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        process.last_seen_us = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
+        process.service = announced.service.or_else(|| process.service.take());
+        process.health = announced.health.or_else(|| process.health.take());
+        for span in announced.started {
+            process.spans += 1;
+            if running.len() < MOST_RUNNING {
+                running.insert(span, announced.process.clone());
+                process.running.insert(span);
+            }
+        }
+        (is_known, Vec::new())
+    }
+
+    /// Takes note of spans that ended.
+    pub fn ended(&self, changes: &Changes) {
+        let mut inner = self.inner();
+        if inner.running.is_empty() {
+            return;
+        }
+        for change in changes {
+            let Change::Span(span) = change else { continue };
+            let id = (span.trace_id, span.span_id);
+            if span.state.is_final()
+                && let Some(process) = inner.running.remove(&id)
+                && let Some(process) = inner.processes.get_mut(&process)
+            {
+                process.running.remove(&id);
+            }
+        }
+    }
+
+    /// Forgets processes that were not heard of for too long, and returns the spans that they left running.
+    pub fn abandoned(&self) -> Vec<(TraceId, SpanId)> {
+        let mut inner = self.inner();
+        let timeout = self.timeout;
+        let gone = inner.processes.extract_if(|_, process| process.last_seen.elapsed() > timeout);
+        let running: Vec<_> = gone.flat_map(|(_, process)| process.running).collect();
+        running.iter().for_each(|span| drop(inner.running.remove(span)));
+        running
+    }
+
+    /// Returns the processes, the last heard of first.
+    #[must_use]
+    pub fn senders(&self) -> Vec<Sender> {
+        let inner = self.inner();
+        let sender = |(name, process): (&String, &Process)| Sender {
+            service: process.service.clone(),
+            process: name.clone(),
+            last_seen_us: process.last_seen_us,
+            running: process.running.len(),
+            spans: process.spans,
+            health: process.health.clone(),
+        };
+        let mut senders: Vec<_> = inner.processes.iter().map(sender).collect();
+        senders.sort_by_key(|sender| std::cmp::Reverse(sender.last_seen_us));
+        senders
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

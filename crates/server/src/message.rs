@@ -1,0 +1,338 @@
+//! Messages between a program and a model, out of whatever shape an instrumentation gave them.
+//!
+//! Understood are the GenAI conventions' parts, OpenAI's chat, Anthropic's blocks, Gemini's parts, Vercel's parts and
+//! plain texts. What has none of these shapes is shown as the JSON that it is.
+
+use glassbox_trace::vocabulary::dialects::openinference;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+
+/// A message.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Message {
+    /// `system`, `user`, `assistant` or `tool`.
+    pub role: &'static str,
+    /// What it consists of, in order.
+    pub parts: Vec<Part>,
+}
+
+/// A piece of a message.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Part {
+    /// Text.
+    Text {
+        /// What is said.
+        text: String,
+    },
+    /// The model's own thinking.
+    Reasoning {
+        /// What it thinks.
+        text: String,
+    },
+    /// The model wants a tool called.
+    ToolCall {
+        /// The id that the result repeats.
+        id: Option<String>,
+        /// The tool's name.
+        name: String,
+        /// What it is called with.
+        arguments: Value,
+    },
+    /// What a tool answered.
+    ToolResult {
+        /// The id of the call.
+        id: Option<String>,
+        /// The answer.
+        content: Value,
+    },
+    /// A picture, sound or file; only what it is, not itself.
+    Media {
+        /// Its type, such as `image/png`.
+        mime: String,
+        /// How large it is, if it is there.
+        bytes: Option<usize>,
+        /// What it can be recognised by, if it is there.
+        sha256: Option<String>,
+    },
+}
+
+/// A tool that a model could call.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Tool {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub description: Option<String>,
+    /// JSON schema of its arguments.
+    pub parameters: Option<Value>,
+}
+
+/// Reads a list of messages, or an object that has one under `messages`; `None` if it is neither.
+#[must_use]
+pub fn messages(value: &Value) -> Option<Vec<Message>> {
+    let list = match value {
+        Value::Array(list) => list,
+        Value::Object(object) => {
+            let list = object.get("messages").and_then(Value::as_array)?;
+            let mut messages: Vec<_> = object.get("system").and_then(system).into_iter().collect();
+            messages.extend(list.iter().filter_map(message));
+            return Some(messages);
+        }
+        _ => return None,
+    };
+    if list.is_empty() || !list.iter().all(is_message) {
+        return None;
+    }
+    Some(list.iter().filter_map(message).collect())
+}
+
+/// Reads a message; `None` if it has no shape that is known.
+#[must_use]
+pub fn message(value: &Value) -> Option<Message> {
+    let object = value.as_object()?;
+    if let Some(inner) = object.get("message").filter(|inner| inner.is_object()) {
+        return message(inner);
+    }
+    let role = role(object.get("role")?.as_str()?);
+    let mut parts = Vec::new();
+    let reasoning = ["reasoning_content", "reasoning"].iter().find_map(|key| object.get(*key)?.as_str());
+    if let Some(text) = reasoning.filter(|text| !text.is_empty()) {
+        parts.push(Part::Reasoning { text: text.to_owned() });
+    }
+    let tool_call_id = text_of(object, &["tool_call_id", "tool_use_id", "toolCallId"]);
+    match object.get("parts").or_else(|| object.get("content")).or_else(|| object.get("contents")) {
+        Some(content) if role == "tool" && !has_typed_items(content) => {
+            parts.push(Part::ToolResult { id: tool_call_id, content: parsed(content) });
+        }
+        Some(Value::String(text)) if !text.is_empty() => parts.push(Part::Text { text: text.clone() }),
+        Some(Value::Array(items)) => parts.extend(items.iter().filter_map(part)),
+        Some(other @ Value::Object(_)) => parts.extend(part(other)),
+        _ => (),
+    }
+    let calls = object.get("tool_calls").or_else(|| object.get("toolCalls")).and_then(Value::as_array);
+    parts.extend(calls.into_iter().flatten().filter_map(tool_call));
+    if let Some(call) = object.get("function_call").filter(|call| call.is_object()) {
+        parts.extend(tool_call(call));
+    }
+    Some(Message { role, parts })
+}
+
+/// Reads the system's instructions: a text, or a list of parts.
+#[must_use]
+pub fn system(value: &Value) -> Option<Message> {
+    let parts = match value {
+        Value::String(text) => vec![Part::Text { text: text.clone() }],
+        Value::Array(items) => items.iter().filter_map(part).collect(),
+        _ => return None,
+    };
+    Some(Message { role: "system", parts })
+}
+
+/// Reads what a model answered: a message, a list of them, choices, or a text.
+#[must_use]
+pub fn reply(value: &Value) -> Option<Message> {
+    match value {
+        Value::String(text) => {
+            Some(Message { role: "assistant", parts: vec![Part::Text { text: text.clone() }] })
+        }
+        Value::Array(list) => list.first().and_then(message),
+        Value::Object(object) => {
+            let first = |key: &str| object.get(key).and_then(|list| list.get(0)).and_then(message);
+            first("choices").or_else(|| first("messages")).or_else(|| message(value)).or_else(|| {
+                let candidate = object.get("candidates")?.get(0)?.get("content")?;
+                message(candidate)
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Reads the tools that a model could call.
+#[must_use]
+pub fn tools(value: &Value) -> Vec<Tool> {
+    let list = value.as_array().map(Vec::as_slice).unwrap_or_default();
+    list.iter().filter_map(tool).collect()
+}
+
+/// Reads a tool, or a JSON text of one.
+#[must_use]
+pub fn tool(value: &Value) -> Option<Tool> {
+    let value = parsed(value);
+    let object = value.get("function").unwrap_or(&value).as_object()?;
+    let parameters = ["parameters", "input_schema", "inputSchema"].iter().find_map(|key| object.get(*key));
+    Some(Tool {
+        name: text_of(object, &["name"])?,
+        description: text_of(object, &["description"]),
+        parameters: parameters.cloned(),
+    })
+}
+
+/// Puts flattened attributes such as `0.message.role` and `0.message.tool_calls.0.tool_call.id` together.
+#[must_use]
+pub fn unflattened<'a>(fields: impl Iterator<Item = (&'a str, Value)>) -> Option<Vec<Message>> {
+    let mut by_message: BTreeMap<usize, Value> = BTreeMap::new();
+    for (path, value) in fields {
+        let (number, rest) = path.split_once('.')?;
+        let rest = rest.strip_prefix(openinference::MESSAGE).unwrap_or(rest);
+        let message = by_message.entry(number.parse().ok()?).or_insert_with(|| Value::Object(Map::new()));
+        set(message, rest, value);
+    }
+    let messages: Vec<_> = by_message.values().filter_map(message).collect();
+    (!messages.is_empty()).then_some(messages)
+}
+
+/// Sets a value at a path; names that only say what the thing is are left out.
+fn set(target: &mut Value, path: &str, value: Value) {
+    let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
+    if matches!(first, "tool_call" | "message_content") {
+        if let Some(rest) = rest {
+            set(target, rest, value);
+        }
+        return;
+    }
+    let slot = match first.parse::<usize>() {
+        // Numbers are places in a list, which is kept as long as it is sensible.
+        Ok(at) if at < 1000 => {
+            if !target.is_array() {
+                *target = Value::Array(Vec::new());
+            }
+            let Value::Array(list) = target else { return };
+            if list.len() <= at {
+                list.resize(at + 1, Value::Null);
+            }
+            &mut list[at]
+        }
+        _ => {
+            if !target.is_object() {
+                *target = Value::Object(Map::new());
+            }
+            let Value::Object(object) = target else { return };
+            object.entry(first.to_owned()).or_insert(Value::Null)
+        }
+    };
+    match rest {
+        Some(rest) => set(slot, rest, value),
+        None => *slot = value,
+    }
+}
+
+fn is_message(value: &Value) -> bool {
+    let inner = value.get("message").unwrap_or(value);
+    inner.get("role").is_some_and(Value::is_string)
+}
+
+fn role(name: &str) -> &'static str {
+    match name.to_ascii_lowercase().as_str() {
+        "system" | "developer" => "system",
+        "assistant" | "model" | "ai" => "assistant",
+        "tool" | "function" => "tool",
+        _ => "user",
+    }
+}
+
+fn has_typed_items(content: &Value) -> bool {
+    content.as_array().is_some_and(|items| items.iter().any(|item| item.get("type").is_some()))
+}
+
+fn part(value: &Value) -> Option<Part> {
+    let object = match value {
+        Value::String(text) => return Some(Part::Text { text: text.clone() }),
+        Value::Object(object) => object,
+        _ => return None,
+    };
+    let kind = object.get("type").and_then(Value::as_str).unwrap_or_default();
+    let said = text_of(object, &["text", "content", "thinking", "reasoning"]);
+    match kind {
+        "reasoning" | "thinking" => return Some(Part::Reasoning { text: said? }),
+        "tool_call" | "tool_use" | "tool-call" | "function_call" | "function" | "server_tool_call" => {
+            return tool_call(value);
+        }
+        "tool_call_response" | "tool_result" | "tool-result" | "server_tool_call_response" => {
+            let content = ["response", "result", "content", "output", "server_tool_call_response"]
+                .iter()
+                .find_map(|key| object.get(*key));
+            return Some(Part::ToolResult {
+                id: text_of(object, &["id", "tool_use_id", "toolCallId"]),
+                content: content.map(parsed).unwrap_or_default(),
+            });
+        }
+        "image" | "image_url" | "input_image" | "blob" | "file" | "uri" | "audio" | "input_audio" | "document" => {
+            return Some(media(object));
+        }
+        _ => (),
+    }
+    if let Some(call) = object.get("functionCall") {
+        return tool_call(call);
+    }
+    if let Some(answer) = object.get("functionResponse") {
+        let content = answer.get("response").cloned().unwrap_or_default();
+        return Some(Part::ToolResult { id: None, content });
+    }
+    if object.contains_key("inlineData") || object.contains_key("inline_data") {
+        return Some(media(object));
+    }
+    let text = said.unwrap_or_else(|| value.to_string());
+    let is_thought = object.get("thought").and_then(Value::as_bool) == Some(true);
+    Some(if is_thought { Part::Reasoning { text } } else { Part::Text { text } })
+}
+
+fn tool_call(value: &Value) -> Option<Part> {
+    let call = value.as_object()?;
+    let function = call.get("function").and_then(Value::as_object).unwrap_or(call);
+    let arguments = ["arguments", "args", "input"].iter().find_map(|key| function.get(*key));
+    Some(Part::ToolCall {
+        id: text_of(call, &["id", "toolCallId", "call_id"]),
+        name: text_of(function, &["name", "toolName"])?,
+        arguments: arguments.map(parsed).unwrap_or_default(),
+    })
+}
+
+/// Tells of what kind something is that is no text; its data is not handed on.
+fn media(object: &Map<String, Value>) -> Part {
+    let inner = ["image_url", "source", "inlineData", "inline_data", "input_audio", "image"]
+        .iter()
+        .find_map(|key| object.get(*key));
+    let fields = inner.and_then(Value::as_object).unwrap_or(object);
+    let url = inner.and_then(Value::as_str).map(str::to_owned);
+    let data = url.or_else(|| text_of(fields, &["url", "uri", "data", "content"]));
+    let declared = text_of(object, &["mime_type", "mediaType"])
+        .or_else(|| text_of(fields, &["mime_type", "mimeType", "media_type", "format"]));
+    let (of_url, base64) = match data.as_deref().and_then(|url| url.strip_prefix("data:")) {
+        Some(rest) => match rest.split_once(";base64,") {
+            Some((mime, base64)) => (Some(mime.to_owned()), Some(base64.to_owned())),
+            None => (None, None),
+        },
+        None => (None, data.filter(|data| !data.contains("://"))),
+    };
+    let modality = text_of(object, &["modality"]);
+    let raw = base64.and_then(|base64| {
+        use base64::Engine as _;
+        base64::prelude::BASE64_STANDARD.decode(base64).ok()
+    });
+    let hash = raw.as_ref().map(|raw| {
+        Sha256::digest(raw).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    });
+    Part::Media {
+        mime: declared.or(of_url).or(modality).unwrap_or_else(|| "application/octet-stream".to_owned()),
+        bytes: raw.map(|raw| raw.len()),
+        sha256: hash,
+    }
+}
+
+fn text_of(object: &Map<String, Value>, keys: &[&str]) -> Option<String> {
+    keys.iter().find_map(|key| object.get(*key)?.as_str()).map(str::to_owned)
+}
+
+/// A value, read once more if it is a JSON text of an object or a list.
+#[must_use]
+pub fn parsed(value: &Value) -> Value {
+    match value {
+        Value::String(text) if text.trim_start().starts_with(['{', '[']) => {
+            serde_json::from_str(text).unwrap_or_else(|_| value.clone())
+        }
+        value => value.clone(),
+    }
+}

@@ -1,0 +1,113 @@
+//! What all spans of a trace share, and who made them.
+
+use super::{cut, keys};
+use crate::wire::{Any, Attributes};
+use glassbox_trace::vocabulary::general;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The most bytes of a session, user, tag and the like.
+const MOST_BYTES: usize = 1024;
+
+/// The most tags, and the most facts in the metadata.
+const MOST_ITEMS: usize = 100;
+
+/// What all spans of a trace share; each span may carry it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TraceContext {
+    /// The trace's own name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
+    /// The end user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// Where the program runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// The release of the program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
+    /// The version of the program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The service that sent it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// Labels.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Further facts.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map<String, Value>,
+}
+
+/// Who made spans, as far as each of them inherits it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Origin {
+    service: Option<String>,
+    environment: Option<String>,
+    release: Option<String>,
+    version: Option<String>,
+}
+
+impl Origin {
+    /// Reads it from the attributes of a resource.
+    #[must_use]
+    pub fn read(resource: &Attributes<'_>) -> Self {
+        let text = |keys| resource.text(keys).map(|text| cut(text, MOST_BYTES));
+        Self {
+            service: text(&[general::SERVICE_NAME]),
+            environment: text(keys::ENVIRONMENT),
+            release: text(keys::RELEASE),
+            version: text(&[general::SERVICE_VERSION]),
+        }
+    }
+}
+
+pub(super) fn context(attributes: &Attributes<'_>, origin: &Origin) -> TraceContext {
+    let text = |keys| attributes.text(keys).map(|text| cut(text, MOST_BYTES));
+    let tags = keys::TAGS.iter().find_map(|key| attributes.get(key)).map(Any::to_texts);
+    let tags = tags.unwrap_or_default().into_iter().filter(|tag| !tag.is_empty());
+    TraceContext {
+        name: text(keys::TRACE_NAME),
+        session_id: text(keys::SESSION),
+        user_id: text(keys::USER),
+        environment: text(keys::ENVIRONMENT).or_else(|| origin.environment.clone()),
+        release: text(keys::RELEASE).or_else(|| origin.release.clone()),
+        version: text(keys::VERSION).or_else(|| origin.version.clone()),
+        service: origin.service.clone(),
+        tags: tags.take(MOST_ITEMS).map(|tag| cut(tag, MOST_BYTES)).collect(),
+        metadata: metadata(attributes),
+    }
+}
+
+fn metadata(attributes: &Attributes<'_>) -> Map<String, Value> {
+    let mut metadata = Map::new();
+    for key in keys::METADATA_OBJECTS {
+        if let Some(Value::Object(object)) =
+            attributes.get(key).and_then(Any::as_text).and_then(|json| serde_json::from_str(json).ok())
+        {
+            metadata.extend(object);
+        }
+    }
+    for prefix in keys::METADATA_PREFIXES {
+        let facts = attributes.prefixed(prefix);
+        metadata.extend(facts.map(|(key, value)| (key.to_owned(), structured(value))));
+    }
+    metadata.retain(|_, value| value.as_str().is_none_or(|text| text.len() <= MOST_BYTES));
+    metadata.into_iter().take(MOST_ITEMS).collect()
+}
+
+/// A value, read once more if it is a text of a JSON object or array.
+fn structured(value: &Any<'_>) -> Value {
+    match value {
+        Any::Text(text) if text.starts_with(['{', '[']) => {
+            serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone().into_owned()))
+        }
+        value => value.to_json(),
+    }
+}

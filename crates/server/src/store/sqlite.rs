@@ -1,0 +1,302 @@
+//! The store in one SQLite file: one thread writes, any number of readers look at what is durable.
+//!
+//! ```text
+//! batches -> queue -> writer thread: several batches a commit, answered after it
+//!                        |   idle: index texts, remove what is too old, give pages back
+//!                        v
+//!                   one file + its log (WAL)  <- readers, each with a connection of its own
+//! ```
+
+mod schema;
+mod row;
+mod trace;
+mod table;
+mod fragments;
+mod index;
+mod retention;
+mod commit;
+mod writer;
+mod condition;
+mod list;
+mod aggregate;
+mod detail;
+
+use super::{
+    Batch, Changes, FacetKey, Paging, Retention, StatsQuery, Store, StoreError, StoreHealth,
+    TraceQuery, Window, Written,
+};
+use crate::filter::Filter;
+use crate::view::{
+    Facet, GroupSummary, ModelSummary, Page, RawSpan, ScoreView, SpanSummary, Stats, TraceSummary,
+    TraceView,
+};
+use glassbox_trace::id::{SpanId, TraceId};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::fmt;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use writer::{Job, Writer};
+
+/// How many connections for reading are kept open.
+const IDLE_READERS: usize = 8;
+
+/// How long a connection waits for another program that holds the file.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Is told what changed, after it is durable, on the thread that writes: it must be quick.
+pub type Listener = Arc<dyn Fn(Changes) + Send + Sync>;
+
+/// How the store is opened.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct SqliteOptions {
+    /// The file; it is made if it is not there.
+    pub path: PathBuf,
+    /// What is kept for how long.
+    pub retention: Retention,
+    /// Is told what changed.
+    pub listener: Option<Listener>,
+    /// The most bytes of batches that wait to be written; more are refused.
+    pub queue_bytes: usize,
+}
+
+impl SqliteOptions {
+    /// Opens this file, and keeps all for ever.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            retention: Retention::default(),
+            listener: None,
+            queue_bytes: 256 << 20,
+        }
+    }
+}
+
+impl fmt::Debug for SqliteOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteOptions").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// Traces in one SQLite file. Dropping it writes what waits, and closes the file.
+///
+/// ```
+/// use glassbox_server::store::{SqliteOptions, SqliteStore, Store};
+/// # let folder = tempfile::tempdir().unwrap();
+/// let store = SqliteStore::open(SqliteOptions::new(folder.path().join("traces.db")))?;
+/// assert!(store.traces(&Default::default())?.items.is_empty());
+/// # Ok::<(), glassbox_server::store::StoreError>(())
+/// ```
+pub struct SqliteStore {
+    path: PathBuf,
+    retention: Retention,
+    readers: Mutex<Vec<Connection>>,
+    writer: Writer,
+    /// Keeps other servers from the file as long as it is open.
+    _lock: File,
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl SqliteStore {
+    /// Opens a store, makes it if it is not there, and brings it to the present version.
+    ///
+    /// # Errors
+    ///
+    /// If the file is held by another server, is no store, is damaged or of a later version, or cannot be written.
+    pub fn open(options: SqliteOptions) -> Result<Self, StoreError> {
+        let lock = lock(&options)?;
+        let connection = open_to_write(&options)?;
+        let writer = Writer::start(connection, &options)?;
+        let SqliteOptions { path, retention, .. } = options;
+        Ok(Self { path, retention, readers: Mutex::default(), writer, _lock: lock })
+    }
+
+    /// Lends a connection to read with.
+    fn read<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, ReadError>,
+    ) -> Result<T, StoreError> {
+        let idle = self.idle_readers().pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => self.open_to_read().map_err(|error| self.error(&error))?,
+        };
+        let result = read(&connection);
+        let mut idle = self.idle_readers();
+        if idle.len() < IDLE_READERS {
+            idle.push(connection);
+        }
+        drop(idle);
+        result.map_err(|error| match error {
+            ReadError::Sqlite(error) => self.error(&error),
+            ReadError::Cursor => StoreError::Cursor,
+        })
+    }
+
+    fn idle_readers(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open_to_read(&self) -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(PATIENCE)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        connection.execute_batch("PRAGMA cache_size = -4096; PRAGMA mmap_size = 0;")?;
+        Ok(connection)
+    }
+
+    fn error(&self, error: &rusqlite::Error) -> StoreError {
+        store_error(error, &self.path.display().to_string())
+    }
+}
+
+/// Why something could not be read.
+#[derive(Debug)]
+enum ReadError {
+    Sqlite(rusqlite::Error),
+    Cursor,
+}
+
+impl From<rusqlite::Error> for ReadError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+fn store_error(error: &rusqlite::Error, path: &str) -> StoreError {
+    let path = path.to_owned();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => StoreError::Full(path),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Locked(path),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            StoreError::Corrupt { path, reason: error.to_string() }
+        }
+        _ => StoreError::Failed(error.to_string()),
+    }
+}
+
+/// Takes the lock that one server at a time can have.
+fn lock(options: &SqliteOptions) -> Result<File, StoreError> {
+    let mut path = options.path.clone().into_os_string();
+    path.push(".lock");
+    let failed = |error: std::io::Error| {
+        StoreError::Failed(format!("{} cannot be written: {error}", PathBuf::from(&path).display()))
+    };
+    if let Some(folder) = options.path.parent() {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(_) => Err(StoreError::Locked(options.path.display().to_string())),
+    }
+}
+
+fn open_to_write(options: &SqliteOptions) -> Result<Connection, StoreError> {
+    let path = options.path.display().to_string();
+    let open = || {
+        let connection = Connection::open(&options.path)?;
+        connection.busy_timeout(PATIENCE)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        schema::configure(&connection)?;
+        Ok(connection)
+    };
+    let connection = open().map_err(|error| store_error(&error, &path))?;
+    schema::migrate(&connection, &path)?;
+    Ok(connection)
+}
+
+impl Store for SqliteStore {
+    fn write(&self, batch: Batch) -> oneshot::Receiver<Result<Written, StoreError>> {
+        let (done, answer) = oneshot::channel();
+        self.writer.submit(Job::Write(batch, done));
+        answer
+    }
+
+    fn abandon(&self, spans: Vec<(TraceId, SpanId)>) -> oneshot::Receiver<Result<Written, StoreError>> {
+        let (done, answer) = oneshot::channel();
+        self.writer.submit(Job::Abandon(spans, done));
+        answer
+    }
+
+    fn abandon_all(&self) -> oneshot::Receiver<Result<Written, StoreError>> {
+        let (done, answer) = oneshot::channel();
+        self.writer.submit(Job::AbandonAll(done));
+        answer
+    }
+
+    fn settle(&self) -> oneshot::Receiver<Result<(), StoreError>> {
+        let (done, answer) = oneshot::channel();
+        self.writer.submit(Job::Settle(done));
+        answer
+    }
+
+    fn traces(&self, query: &TraceQuery) -> Result<Page<TraceSummary>, StoreError> {
+        self.read(|connection| list::traces(connection, query))
+    }
+
+    fn trace(&self, trace_id: TraceId, most_spans: usize) -> Result<Option<TraceView>, StoreError> {
+        self.read(|connection| detail::trace(connection, trace_id, most_spans))
+    }
+
+    fn span(&self, trace_id: TraceId, span_id: SpanId) -> Result<Option<RawSpan>, StoreError> {
+        self.read(|connection| detail::span(connection, trace_id, span_id))
+    }
+
+    fn raw_spans(&self, trace_id: TraceId, most_spans: usize) -> Result<Vec<RawSpan>, StoreError> {
+        self.read(|connection| detail::raw_spans(connection, trace_id, most_spans))
+    }
+
+    fn spans(&self, filter: &Filter, paging: &Paging) -> Result<Page<SpanSummary>, StoreError> {
+        self.read(|connection| list::spans(connection, filter, paging))
+    }
+
+    fn sessions(&self, filter: &Filter, paging: &Paging) -> Result<Page<GroupSummary>, StoreError> {
+        self.read(|connection| list::groups(connection, list::By::Session, filter, paging))
+    }
+
+    fn users(&self, filter: &Filter, paging: &Paging) -> Result<Page<GroupSummary>, StoreError> {
+        self.read(|connection| list::groups(connection, list::By::User, filter, paging))
+    }
+
+    fn models(&self, window: Window) -> Result<Vec<ModelSummary>, StoreError> {
+        self.read(|connection| aggregate::models(connection, window))
+    }
+
+    fn stats(&self, query: &StatsQuery) -> Result<Stats, StoreError> {
+        self.read(|connection| aggregate::stats(connection, query))
+    }
+
+    fn scores(&self, trace_id: TraceId) -> Result<Vec<ScoreView>, StoreError> {
+        self.read(|connection| detail::scores(connection, trace_id))
+    }
+
+    fn facets(&self, filter: &Filter, key: FacetKey, limit: usize) -> Result<Vec<Facet>, StoreError> {
+        self.read(|connection| aggregate::facets(connection, filter, key, limit))
+    }
+
+    fn health(&self) -> Result<StoreHealth, StoreError> {
+        let health = self.read(|connection| Ok(retention::health(connection)?))?;
+        Ok(StoreHealth {
+            path: self.path.display().to_string(),
+            queue: self.writer.queued(),
+            retention: self.retention,
+            ..health
+        })
+    }
+}

@@ -1,0 +1,187 @@
+//! Numbers over many traces: by model, over time, and which values there are.
+
+use super::ReadError;
+use super::condition::{Over, Where};
+use super::row;
+use crate::filter::Filter;
+use crate::store::{FacetKey, Grouping, StatsQuery, Window};
+use crate::view::{Dollars, Facet, ModelSummary, Stats, StatsGroup, StatsPoint, Tokens};
+use glassbox_trace::usage::Usage;
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+use std::collections::{BTreeMap, HashMap};
+
+/// The state of a span that failed.
+const ERROR: i64 = 3;
+
+/// The most buckets of a group, and the most groups; the rest is left out.
+const MOST_GROUPS: usize = 50;
+
+#[derive(Default)]
+struct Calls {
+    calls: i64,
+    errors: i64,
+    retries: i64,
+    usage: Usage,
+    cost: Option<i64>,
+    durations: Vec<i64>,
+    first_chunks: Vec<i64>,
+}
+
+pub(super) fn models(connection: &Connection, window: Window) -> Result<Vec<ModelSummary>, ReadError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT provider, model, state, end_us - start_us, input, cache_read, cache_write, output, reasoning, cost,
+             attempts, first_chunk_us
+         FROM spans INDEXED BY calls WHERE kind IN (2, 7) AND start_us >= ? AND start_us < ?",
+    )?;
+    let mut rows = statement.query([window.from_us, window.to_us])?;
+    let mut models: HashMap<(Option<String>, Option<String>), Calls> = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let calls = models.entry((row.get(0)?, row.get(1)?)).or_default();
+        calls.calls += 1;
+        calls.errors += i64::from(row.get::<_, i64>(2)? == ERROR);
+        calls.durations.extend(row.get::<_, Option<i64>>(3)?);
+        calls.usage += row::usage(row, 4)?;
+        calls.cost = sum(calls.cost, row.get(9)?);
+        calls.retries += row.get::<_, Option<i64>>(10)?.unwrap_or(1).saturating_sub(1).max(0);
+        calls.first_chunks.extend(row.get::<_, Option<i64>>(11)?);
+    }
+    let mut models: Vec<_> = models
+        .into_iter()
+        .map(|((provider, model), mut calls)| {
+            let [p50_us, p95_us, p99_us] = percentiles(&mut calls.durations, [50, 95, 99]);
+            let [first_chunk_p50_us] = percentiles(&mut calls.first_chunks, [50]);
+            ModelSummary {
+                provider,
+                model,
+                calls: calls.calls,
+                errors: calls.errors,
+                retries: calls.retries,
+                tokens: Tokens(calls.usage),
+                cost_usd: calls.cost.map(Dollars),
+                p50_us,
+                p95_us,
+                p99_us,
+                first_chunk_p50_us,
+            }
+        })
+        .collect();
+    models.sort_by(|left, right| {
+        let dearness = |model: &ModelSummary| (model.cost_usd.map_or(0, |dollars| dollars.0), model.calls);
+        dearness(right).cmp(&dearness(left)).then_with(|| left.model.cmp(&right.model))
+    });
+    Ok(models)
+}
+
+#[derive(Default)]
+struct Bucket {
+    count: i64,
+    errors: i64,
+    tokens: i64,
+    cost: Option<i64>,
+    durations: Vec<i64>,
+}
+
+pub(super) fn stats(connection: &Connection, query: &StatsQuery) -> Result<Stats, ReadError> {
+    let bucket_us = query.bucket_us.max(1);
+    let (key, over) = match query.grouping {
+        Grouping::None => ("NULL", Over::Traces),
+        Grouping::Name => ("t.name", Over::Traces),
+        Grouping::Model => ("s.model", Over::Spans),
+    };
+    let mut conditions = Where::of(&query.filter, over);
+    let window = [Value::Integer(query.window.from_us), Value::Integer(query.window.to_us)];
+    let sql = if over == Over::Traces {
+        conditions.and("t.start_us >= ? AND t.start_us < ?", window);
+        format!(
+            "SELECT {key}, t.start_us, t.state = {ERROR}, t.duration_us, t.tokens, t.cost FROM traces t WHERE {}",
+            conditions.sql
+        )
+    } else {
+        conditions.and("s.kind IN (2, 7) AND s.start_us >= ? AND s.start_us < ?", window);
+        // Without a filter the index has all that is asked for.
+        let join = if query.filter.is_empty() { "" } else { "JOIN traces t ON t.no = s.id >> 20" };
+        format!(
+            "SELECT {key}, s.start_us, s.state = {ERROR}, s.end_us - s.start_us,
+                 COALESCE(s.input, 0) + COALESCE(s.cache_read, 0) + COALESCE(s.cache_write, 0) + COALESCE(s.output, 0)
+                 + COALESCE(s.reasoning, 0), s.cost
+             FROM spans s {join} WHERE {}",
+            conditions.sql
+        )
+    };
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(conditions.values))?;
+    let mut groups: HashMap<Option<String>, BTreeMap<i64, Bucket>> = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let at = row.get::<_, i64>(1)?.div_euclid(bucket_us) * bucket_us;
+        let bucket = groups.entry(row.get(0)?).or_default().entry(at).or_default();
+        bucket.count += 1;
+        bucket.errors += row.get::<_, i64>(2)?;
+        bucket.durations.extend(row.get::<_, Option<i64>>(3)?);
+        bucket.tokens = bucket.tokens.saturating_add(row.get(4)?);
+        bucket.cost = sum(bucket.cost, row.get(5)?);
+    }
+    let mut groups: Vec<_> = groups
+        .into_iter()
+        .map(|(key, buckets)| StatsGroup { key, points: buckets.into_iter().map(point).collect() })
+        .collect();
+    let size = |group: &StatsGroup| group.points.iter().map(|point| point.count).sum::<i64>();
+    groups.sort_by(|left, right| size(right).cmp(&size(left)).then_with(|| left.key.cmp(&right.key)));
+    groups.truncate(MOST_GROUPS);
+    Ok(Stats { bucket_us, groups })
+}
+
+fn point((at_us, mut bucket): (i64, Bucket)) -> StatsPoint {
+    let [p50_us, p95_us, p99_us] = percentiles(&mut bucket.durations, [50, 95, 99]);
+    StatsPoint {
+        at_us,
+        count: bucket.count,
+        errors: bucket.errors,
+        p50_us,
+        p95_us,
+        p99_us,
+        tokens: bucket.tokens,
+        cost_usd: bucket.cost.map(Dollars),
+    }
+}
+
+/// Returns the smallest numbers that so many of a hundred do not exceed.
+fn percentiles<const N: usize>(numbers: &mut [i64], of_hundred: [usize; N]) -> [Option<i64>; N] {
+    numbers.sort_unstable();
+    of_hundred.map(|percent| {
+        let rank = (numbers.len() * percent).div_ceil(100);
+        numbers.get(rank.saturating_sub(1)).copied()
+    })
+}
+
+fn sum(left: Option<i64>, right: Option<i64>) -> Option<i64> {
+    [left, right].into_iter().flatten().reduce(i64::saturating_add)
+}
+
+pub(super) fn facets(
+    connection: &Connection,
+    filter: &Filter,
+    key: FacetKey,
+    limit: usize,
+) -> Result<Vec<Facet>, ReadError> {
+    let (value, from) = match key {
+        FacetKey::Model => ("j.value", "traces t, json_each(t.models) j"),
+        FacetKey::Tag => ("j.value", "traces t, json_each(t.tags) j"),
+        FacetKey::Name => ("t.name", "traces t"),
+        FacetKey::Session => ("t.session_id", "traces t"),
+        FacetKey::User => ("t.user_id", "traces t"),
+        FacetKey::Environment => ("t.environment", "traces t"),
+        FacetKey::Service => ("t.service", "traces t"),
+    };
+    let conditions = Where::of(filter, Over::Traces);
+    let sql = format!(
+        "SELECT {value}, COUNT(*) FROM {from} WHERE {value} IS NOT NULL AND {value} != '' AND {}
+         GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {limit}",
+        conditions.sql
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params_from_iter(conditions.values), |row| {
+        Ok(Facet { value: row.get(0)?, count: row.get(1)? })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,202 @@
+//! Filters as SQL. Values are always bound, never written into the query.
+
+use super::index;
+use super::row::{kinds, state_number};
+use super::schema::PLACE_BITS;
+use crate::filter::{Condition, Filter, Has, NumberKey, Pattern, Range, Status, TextKey};
+use crate::received::State;
+use rusqlite::types::Value;
+
+/// What a filter is applied to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    /// Traces, named `t`.
+    Traces,
+    /// Spans, named `s`, with their traces `t`.
+    Spans,
+}
+
+/// A part of a query behind `WHERE`, and what is bound in it.
+#[derive(Default)]
+pub(super) struct Where {
+    pub(super) sql: String,
+    pub(super) values: Vec<Value>,
+}
+
+impl Where {
+    /// Writes a filter as conditions that all have to hold.
+    pub(super) fn of(filter: &Filter, over: Over) -> Self {
+        let mut all = Self { sql: "1".to_owned(), values: Vec::new() };
+        for term in &filter.terms {
+            all.sql.push_str(if term.negated { " AND NOT COALESCE((" } else { " AND COALESCE((" });
+            all.condition(&term.condition, over);
+            all.sql.push_str("), 0)");
+        }
+        all
+    }
+
+    /// Adds one more condition.
+    pub(super) fn and(&mut self, sql: &str, values: impl IntoIterator<Item = Value>) {
+        self.sql.push_str(" AND ");
+        self.sql.push_str(sql);
+        self.values.extend(values);
+    }
+
+    fn condition(&mut self, condition: &Condition, over: Over) {
+        match condition {
+            Condition::Words(words) => self.words(words, over),
+            Condition::Text(key, pattern) => self.text(*key, pattern, over),
+            Condition::Number(key, range) => self.number(*key, *range, over),
+            Condition::Status(status) => {
+                let state = match status {
+                    Status::Running => State::Running,
+                    Status::Done => State::Done,
+                    Status::Error => State::Error,
+                    Status::Abandoned => State::Abandoned,
+                };
+                let column = if over == Over::Traces { "t.state" } else { "s.state" };
+                self.sql.push_str(&format!("{column} = {}", state_number(state)));
+            }
+            Condition::Has(what) => self.sql.push_str(match (what, over) {
+                (Has::Error, Over::Traces) => "t.errors > 0",
+                (Has::Error, Over::Spans) => "s.error_type IS NOT NULL",
+                (Has::CacheHit, Over::Traces) => "t.cache_hits > 0",
+                (Has::CacheHit, Over::Spans) => "s.flags & 16 != 0",
+                (Has::Score, _) => "EXISTS (SELECT 1 FROM scores x WHERE x.trace_id = t.trace_id)",
+            }),
+            Condition::Metadata(key, pattern) => {
+                self.sql.push_str(
+                    "EXISTS (SELECT 1 FROM json_each(t.metadata) j WHERE j.key = ? AND CAST(j.value AS TEXT) ",
+                );
+                self.values.push(Value::Text(key.clone()));
+                self.fits(pattern);
+                self.sql.push(')');
+            }
+        }
+    }
+
+    fn words(&mut self, words: &str, over: Over) {
+        let Some(query) = index::query(words) else {
+            self.sql.push('1');
+            return;
+        };
+        self.sql.push_str(&match over {
+            Over::Traces => {
+                format!("t.no IN (SELECT rowid >> {PLACE_BITS} FROM texts WHERE texts MATCH ?)")
+            }
+            Over::Spans => "s.id IN (SELECT rowid FROM texts WHERE texts MATCH ?)".to_owned(),
+        });
+        self.values.push(Value::Text(query));
+    }
+
+    /// Adds a comparison of what was written last with a pattern.
+    fn fits(&mut self, pattern: &Pattern) {
+        if pattern.is_exact() {
+            self.sql.push_str("= ? COLLATE NOCASE");
+            self.values.push(Value::Text(pattern.as_str().to_owned()));
+        } else {
+            self.sql.push_str("LIKE ? ESCAPE '\\'");
+            self.values.push(Value::Text(pattern.to_like()));
+        }
+    }
+
+    fn column_fits(&mut self, column: &str, pattern: &Pattern) {
+        // Exactly what was typed uses an index, if the column has one.
+        if pattern.is_exact() && matches!(column, "t.session_id" | "t.user_id") {
+            self.sql.push_str(&format!("{column} = ?"));
+            self.values.push(Value::Text(pattern.as_str().to_owned()));
+            return;
+        }
+        self.sql.push_str(column);
+        self.sql.push(' ');
+        self.fits(pattern);
+    }
+
+    fn item_fits(&mut self, list: &str, pattern: &Pattern) {
+        self.sql.push_str(&format!("EXISTS (SELECT 1 FROM json_each({list}) j WHERE j.value "));
+        self.fits(pattern);
+        self.sql.push(')');
+    }
+
+    fn text(&mut self, key: TextKey, pattern: &Pattern, over: Over) {
+        match (key, over) {
+            (TextKey::Name, Over::Traces) => self.column_fits("t.name", pattern),
+            (TextKey::Model, Over::Traces) => self.item_fits("t.models", pattern),
+            (TextKey::Tag, _) => self.item_fits("t.tags", pattern),
+            (TextKey::Session, _) => self.column_fits("t.session_id", pattern),
+            (TextKey::User, _) => self.column_fits("t.user_id", pattern),
+            (TextKey::Environment, _) => self.column_fits("t.environment", pattern),
+            (TextKey::Release, _) => self.column_fits("t.release", pattern),
+            (TextKey::Version, _) => self.column_fits("t.version", pattern),
+            (TextKey::Service, _) => self.column_fits("t.service", pattern),
+            (TextKey::Trace, _) => match unhex(pattern).filter(|_| pattern.is_exact()) {
+                Some(bytes) => {
+                    self.sql.push_str("t.trace_id = ?");
+                    self.values.push(Value::Blob(bytes));
+                }
+                None => self.column_fits("hex(t.trace_id)", pattern),
+            },
+            (_, Over::Spans) => self.text_of_span(key, pattern),
+            // A trace has it if one of its spans does.
+            (_, Over::Traces) => {
+                self.sql.push_str(&format!(
+                    "EXISTS (SELECT 1 FROM spans s WHERE s.id >= t.no << {PLACE_BITS} AND s.id < (t.no + 1) << {PLACE_BITS} AND "
+                ));
+                self.text_of_span(key, pattern);
+                self.sql.push(')');
+            }
+        }
+    }
+
+    fn text_of_span(&mut self, key: TextKey, pattern: &Pattern) {
+        match key {
+            TextKey::Model => self.column_fits("s.model", pattern),
+            TextKey::Provider => self.column_fits("s.provider", pattern),
+            TextKey::Tool => self.column_fits("s.tool", pattern),
+            TextKey::Span => self.column_fits("printf('%016x', s.span_id)", pattern),
+            TextKey::Error => {
+                self.sql.push('(');
+                self.column_fits("s.error_type", pattern);
+                self.sql.push_str(" OR ");
+                self.column_fits("s.error_message", pattern);
+                self.sql.push(')');
+            }
+            TextKey::Kind => {
+                let numbers: Vec<_> =
+                    kinds(|kind| pattern.matches(kind)).map(|number| number.to_string()).collect();
+                self.sql.push_str(&format!("s.kind IN ({})", numbers.join(",")));
+            }
+            _ => self.column_fits("s.name", pattern),
+        }
+    }
+
+    fn number(&mut self, key: NumberKey, range: Range, over: Over) {
+        let column = match (key, over) {
+            (NumberKey::Cost, Over::Traces) => "t.cost",
+            (NumberKey::Cost, Over::Spans) => "s.cost",
+            (NumberKey::Tokens, Over::Traces) => "t.tokens",
+            (NumberKey::Tokens, Over::Spans) => {
+                "(COALESCE(s.input, 0) + COALESCE(s.cache_read, 0) + COALESCE(s.cache_write, 0) + COALESCE(s.output, 0) \
+                 + COALESCE(s.reasoning, 0))"
+            }
+            (NumberKey::Duration, Over::Traces) => "t.duration_us",
+            (NumberKey::Duration, Over::Spans) => "(s.end_us - s.start_us)",
+            (NumberKey::Retries, Over::Traces) => "t.retries",
+            (NumberKey::Retries, Over::Spans) => "(COALESCE(s.attempts, 1) - 1)",
+            (NumberKey::Errors, Over::Traces) => "t.errors",
+            (NumberKey::Errors, Over::Spans) => "(s.error_type IS NOT NULL)",
+            (NumberKey::Spans, _) => "t.spans",
+            (NumberKey::Start, Over::Traces) => "t.start_us",
+            (NumberKey::Start, Over::Spans) => "s.start_us",
+        };
+        let (min, max) = (range.min.unwrap_or(i64::MIN), range.max.unwrap_or(i64::MAX));
+        self.sql.push_str(&format!("{column} BETWEEN ? AND ?"));
+        self.values.extend([Value::Integer(min), Value::Integer(max)]);
+    }
+}
+
+/// Reads 32 hex digits.
+fn unhex(pattern: &Pattern) -> Option<Vec<u8>> {
+    let id: glassbox_trace::id::TraceId = pattern.as_str().to_ascii_lowercase().parse().ok()?;
+    Some(id.to_bytes().to_vec())
+}

@@ -1,0 +1,103 @@
+//! What is too old or too much is removed, and the file gives the room back, a little at a time.
+
+use super::schema::ids_of;
+use super::{index, table};
+use crate::store::{Retention, StoreHealth};
+use rusqlite::{Connection, OptionalExtension as _};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// How many traces are removed in one transaction.
+const TRACES_AT_ONCE: usize = 200;
+
+/// How many pages are given back in one transaction.
+const PAGES_AT_ONCE: i64 = 500;
+
+/// Removes some of what is not to be kept. Returns whether there is more to do.
+pub(super) fn remove_some(connection: &Connection, retention: &Retention) -> rusqlite::Result<bool> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let mut removed = 0;
+    while removed < TRACES_AT_ONCE && remove_oldest(connection, retention)? {
+        removed += 1;
+    }
+    connection.execute_batch("COMMIT")?;
+    if free_pages(connection)? > 0 {
+        // Each page that is given back is a row, so they have to be stepped through.
+        let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES_AT_ONCE})"))?;
+        let mut rows = statement.query([])?;
+        while rows.next()?.is_some() {}
+    }
+    Ok(removed == TRACES_AT_ONCE)
+}
+
+/// Removes the oldest trace, if it is too old or the file too large.
+fn remove_oldest(connection: &Connection, retention: &Retention) -> rusqlite::Result<bool> {
+    let oldest: Option<(i64, i64, Vec<u8>)> = connection
+        .prepare_cached("SELECT no, start_us, trace_id FROM traces ORDER BY start_us, no LIMIT 1")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((no, start_us, trace_id)) = oldest else { return Ok(false) };
+    let too_old = retention.age.is_some_and(|age| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let before = i64::try_from(now.saturating_sub(age).as_micros()).unwrap_or(i64::MAX);
+        start_us < before
+    });
+    let too_much = match retention.bytes {
+        Some(most) => used_bytes(connection)? > most,
+        None => false,
+    };
+    if !too_old && !too_much {
+        return Ok(false);
+    }
+    remove(connection, no, &trace_id)?;
+    Ok(true)
+}
+
+fn remove(connection: &Connection, no: i64, trace_id: &[u8]) -> rusqlite::Result<()> {
+    let (from, to) = ids_of(no);
+    index::forget(connection, from, to)?;
+    let blocks: Vec<(i64, i64)> = connection
+        .prepare_cached("SELECT block, COUNT(*) FROM spans WHERE id >= ? AND id < ? GROUP BY block")?
+        .query_map([from, to], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    for (block, count) in blocks {
+        table::release(connection, block, count)?;
+    }
+    for table in ["spans", "contexts"] {
+        connection
+            .prepare_cached(&format!("DELETE FROM {table} WHERE id >= ? AND id < ?"))?
+            .execute([from, to])?;
+    }
+    connection.prepare_cached("DELETE FROM scores WHERE trace_id = ?")?.execute([trace_id])?;
+    connection.prepare_cached("DELETE FROM traces WHERE no = ?")?.execute([no])?;
+    Ok(())
+}
+
+fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
+    connection.prepare_cached(&format!("PRAGMA {name}"))?.query_row([], |row| row.get(0))
+}
+
+fn free_pages(connection: &Connection) -> rusqlite::Result<i64> {
+    pragma(connection, "freelist_count")
+}
+
+/// The bytes of pages that hold something.
+fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
+    let pages = pragma(connection, "page_count")? - free_pages(connection)?;
+    Ok(u64::try_from(pages.saturating_mul(pragma(connection, "page_size")?)).unwrap_or(0))
+}
+
+/// Counts what there is; path, queue and retention are others' to tell.
+pub(super) fn health(connection: &Connection) -> rusqlite::Result<StoreHealth> {
+    let (spans, traces, oldest_us) = connection
+        .prepare_cached("SELECT COALESCE(SUM(spans), 0), COUNT(*), MIN(start_us) FROM traces")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let bytes = pragma(connection, "page_count")?.saturating_mul(pragma(connection, "page_size")?);
+    Ok(StoreHealth {
+        bytes: u64::try_from(bytes).unwrap_or(0),
+        spans,
+        traces,
+        oldest_us,
+        unindexed: index::backlog(connection)?,
+        ..StoreHealth::default()
+    })
+}

@@ -1,0 +1,60 @@
+//! The tables, and how older files become as new ones.
+//!
+//! What belongs to a trace has ids that begin with the trace's number, so that it lies together in the file, is read and
+//! removed as one range, and new traces only ever append:
+//!
+//! ```text
+//! trace  no                      7
+//! span   id = no << 20 | place   7340032, 7340033, ..
+//! ```
+
+use crate::store::StoreError;
+use rusqlite::Connection;
+
+/// How many bits of a span's id are its place in the trace.
+pub(super) const PLACE_BITS: u32 = 20;
+
+/// Each makes the file a version newer.
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+
+/// Sets what is not kept in the file, and what has to be set before the first table is made.
+pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(
+        "PRAGMA page_size = 8192;
+         PRAGMA auto_vacuum = INCREMENTAL;
+         PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA wal_autocheckpoint = 4000;
+         PRAGMA journal_size_limit = 67108864;
+         PRAGMA cache_size = -16384;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA foreign_keys = OFF;",
+    )
+}
+
+/// Brings the file to the present version.
+pub(super) fn migrate(connection: &Connection, path: &str) -> Result<(), StoreError> {
+    let failed = |error: rusqlite::Error| super::store_error(&error, path);
+    let version: i64 =
+        connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let Ok(done) = usize::try_from(version) else {
+        return Err(StoreError::Corrupt {
+            path: path.to_owned(),
+            reason: format!("its version is {version}"),
+        });
+    };
+    if version > known {
+        return Err(StoreError::TooNew { path: path.to_owned(), found: version, known });
+    }
+    for (at, migration) in MIGRATIONS.iter().enumerate().skip(done) {
+        let script = format!("BEGIN IMMEDIATE; {migration}; PRAGMA user_version = {}; COMMIT;", at + 1);
+        connection.execute_batch(&script).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Returns the ids that the spans of a trace may have, the end excluded.
+pub(super) const fn ids_of(trace_no: i64) -> (i64, i64) {
+    (trace_no << PLACE_BITS, (trace_no + 1) << PLACE_BITS)
+}
