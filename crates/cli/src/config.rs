@@ -3,12 +3,14 @@
 //! | variable | meaning |
 //! | --- | --- |
 //! | `NO_COLOR` | no colours, whatever its value, unless it is empty |
+//! | `XDG_DATA_HOME`, `HOME` | `glassbox serve` keeps traces below, in `glassbox/traces.db` |
 //! | `OPENAI_API_KEY`, `ANTHROPIC_API_KEY`, `GEMINI_API_KEY` | the demo asks this provider instead of the simulated one |
 
 #![allow(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
 
 use glassbox::telemetry::config::{VARIABLES, Variable};
 use std::io::IsTerminal;
+use std::path::PathBuf;
 
 /// The models that the demo asks when the provider's key is there.
 const MODELS: [(&str, &str); 3] = [
@@ -54,4 +56,11 @@ pub(crate) fn colour() -> bool {
 /// Returns the variable with a key that is set, and the model to ask with it.
 pub(crate) fn keyed_model() -> Option<(&'static str, &'static str)> {
     MODELS.into_iter().find(|(variable, _)| is_set(variable))
+}
+
+/// Returns the file that traces are kept in: in the user's data folder, if there is one.
+pub(crate) fn store() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let data = folder("XDG_DATA_HOME").or_else(|| Some(folder("HOME")?.join(".local/share")))?;
+    Some(data.join("glassbox/traces.db"))
 }

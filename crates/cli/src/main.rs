@@ -19,6 +19,7 @@ mod receiver;
 mod demo;
 mod doctor;
 mod sim;
+mod serve;
 
 /// LLM programs you can see through
 #[derive(Debug, Parser)]
@@ -34,6 +35,8 @@ enum Command {
     Demo(demo::Args),
     /// Check every destination that the environment names, and say what to type where a span would not get through
     Doctor(doctor::Args),
+    /// Receive, keep and show traces
+    Serve(Box<serve::Args>),
     /// Run the simulated model provider alone, for your own programs
     Sim(sim::Args),
 }
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Serve(args) => serve::run(*args),
         Command::Sim(args) => sim::run(&args),
     };
     match result {
@@ -62,7 +66,7 @@ fn warnings_to_stderr() {
         .with_target(false)
         .without_time();
     let ours = Targets::new().with_targets(
-        ["glassbox", "glassbox_events", "glassbox_telemetry"].map(|name| (name, Level::WARN)),
+        ["glassbox", "glassbox_events", "glassbox_server", "glassbox_telemetry"].map(|name| (name, Level::WARN)),
     );
     tracing_subscriber::registry().with(lines.with_filter(ours)).init();
 }

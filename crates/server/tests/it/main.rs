@@ -1,0 +1,4 @@
+//! What the server promises, asked over real sockets.
+
+mod stage;
+mod otlp;
