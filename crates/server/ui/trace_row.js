@@ -21,25 +21,36 @@ export const COLUMNS = [
 ];
 
 /**
- * What a row shows, as text: it is made again when this changes.
+ * Sets what changes with time alone. The row itself stays, or clicks on it would be lost.
+ * @param {HTMLElement} row
  * @param {TraceSummary} trace
  * @param {number} now
- * @param {number} longest
+ * @param {number} longest The longest duration of the list, which the small bars are measured by.
  */
-export function rowStamp(trace, now, longest) {
-  const running = trace.state === 'running' ? Math.floor(now / 250_000) : '';
-  return `${trace.updated_seq} ${trace.state} ${ago(trace.start_us, now)} ${running} ${longest}`;
+export function beat(row, trace, now, longest) {
+  const lasted = trace.duration_us ?? Math.max(0, now - trace.start_us);
+  setText(row.querySelector('.c-started time'), ago(trace.start_us, now));
+  setText(row.querySelector('.took'), duration(lasted));
+  const bar = row.querySelector('.small-bar');
+  const width = `${Math.max(2, Math.min(100, (lasted / Math.max(longest, 1)) * 100)).toFixed(1)}%`;
+  if (bar instanceof HTMLElement && bar.dataset.width !== width) {
+    bar.dataset.width = width;
+    place(bar, { width });
+  }
+}
+
+/** @param {Element|null} element @param {string} text */
+function setText(element, text) {
+  if (element && element.textContent !== text) element.textContent = text;
 }
 
 /**
  * @param {TraceSummary} trace
  * @param {number} now
- * @param {number} longest The longest duration of the list, which the small bars are measured by.
  */
-export function traceRow(trace, now, longest) {
+export function traceRow(trace, now) {
   const lasted = trace.duration_us ?? Math.max(0, now - trace.start_us);
   const bar = h('i', { class: `small-bar s-${trace.state}`, 'aria-hidden': 'true' });
-  place(bar, { width: `${Math.max(2, Math.min(100, (lasted / Math.max(longest, 1)) * 100))}%` });
   return h(
     'div',
     { class: `row trace-grid s-${trace.state}`, role: 'row' },
@@ -63,7 +74,7 @@ export function traceRow(trace, now, longest) {
     cell(
       'c-duration num',
       h('span', 'bar-box', bar),
-      h('span', { title: `${grouped(Math.round(lasted))} µs` }, duration(lasted)),
+      h('span', { class: 'took', title: `${grouped(Math.round(lasted))} µs` }, duration(lasted)),
     ),
     cell('c-calls num', trace.model_calls > 0 ? count(trace.model_calls) : none()),
     cell(

@@ -8,7 +8,7 @@ import { filterBar } from './filter_bar.js';
 import { firstTrace } from './first_trace.js';
 import { nowUs, count, money } from './format.js';
 import { ask, asked, go, term, tracePath } from './router.js';
-import { COLUMNS, rowStamp, traceRow } from './trace_row.js';
+import { COLUMNS, beat, traceRow } from './trace_row.js';
 import { VirtualList } from './virtual_list.js';
 
 /** @typedef {import('./types.js').TraceSummary} TraceSummary */
@@ -60,9 +60,12 @@ export function tracesPage(main, url) {
       return narrow.matches ? 60 : 32;
     },
     key: (index) => items[index].trace_id,
-    stamp: (index) => rowStamp(items[index], nowUs(), longest),
-    make: (index) => traceRow(items[index], nowUs(), longest),
-    dress: (element, index) => element.setAttribute('aria-selected', String(index === chosen)),
+    stamp: (index) => `${items[index].updated_seq} ${items[index].state}`,
+    make: (index) => traceRow(items[index], nowUs()),
+    dress: (element, index) => {
+      element.setAttribute('aria-selected', String(index === chosen));
+      beat(element, items[index], nowUs(), longest);
+    },
     nearEnd: () => {
       if (cursor !== null && !stale) load(cursor);
     },

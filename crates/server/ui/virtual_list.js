@@ -29,6 +29,20 @@ export class VirtualList {
     this.made = new Map();
     this.frame = 0;
     viewport.append(this.sizer);
+    // A row that is replaced between press and release would never be clicked: it stays as it is for so long.
+    this.pressed = '';
+    this.onpress = (/** @type {Event} */ event) => {
+      const index = this.indexOf(event);
+      this.pressed = index >= 0 && index < this.count ? this.rows.key(index) : '';
+    };
+    this.onrelease = () =>
+      setTimeout(() => {
+        this.pressed = '';
+        this.soon();
+      });
+    viewport.addEventListener('pointerdown', this.onpress);
+    addEventListener('pointerup', this.onrelease);
+    addEventListener('pointercancel', this.onrelease);
     this.onscroll = () => this.soon();
     viewport.addEventListener('scroll', this.onscroll, { passive: true });
     this.observer = new ResizeObserver(() => this.soon());
@@ -39,6 +53,8 @@ export class VirtualList {
     cancelAnimationFrame(this.frame);
     this.observer.disconnect();
     this.viewport.removeEventListener('scroll', this.onscroll);
+    removeEventListener('pointerup', this.onrelease);
+    removeEventListener('pointercancel', this.onrelease);
   }
 
   /** Draws at the next frame, once. */
@@ -85,7 +101,7 @@ export class VirtualList {
       const key = this.rows.key(index);
       const stamp = this.rows.stamp(index);
       let row = before.get(key);
-      if (!row || row.stamp !== stamp) {
+      if (!row || (row.stamp !== stamp && key !== this.pressed)) {
         const element = this.rows.make(index);
         if (row) row.element.replaceWith(element);
         else this.sizer.append(element);

@@ -2,20 +2,21 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { openPage, startBrowser, startServer } from './setup.mjs';
+import { cuttable, openPage, startBrowser, startServer } from './setup.mjs';
 import { customer, hex, span } from './shop.mjs';
 
 let server, browser;
 before(async () => { server = await startServer(); browser = await startBrowser(); });
 after(async () => { await browser?.close(); await server?.stop(); });
 
-/** Milliseconds until a row with these words is on the page, seen by the page itself, frame by frame. */
-function untilSeen(page, words) {
-  return page.evaluate((text) => new Promise((resolve) => {
-    const began = performance.now();
-    const look = () => ([...document.querySelectorAll('.row')].some((row) => row.textContent.includes(text)) ? resolve(performance.now() - began) : requestAnimationFrame(look));
+/** When an element is first on the page, by the clock of this machine, as the page itself sees it, frame by frame. */
+async function seen(page, selector) {
+  await page.evaluate((sought) => {
+    const look = () => (document.querySelector(sought) ? (window.seenAt = Date.now()) : requestAnimationFrame(look));
+    window.seenAt = 0;
     look();
-  }), words);
+  }, selector);
+  return () => page.waitForFunction(() => window.seenAt).then((handle) => handle.jsonValue());
 }
 
 test('a call is on the page when it starts, and its end when it ends', async () => {
@@ -25,22 +26,20 @@ test('a call is on the page when it starts, and its end when it ends', async () 
   const { page, open, close } = await openPage(browser, server);
   await open('/');
   await page.locator('.live.on').waitFor();
-  let seen = untilSeen(page, 'chat slow-model');
+  const started = await seen(page, '.row.e-start');
+  const announced = Date.now();
   await server.announce({ start: { trace_id: traceId, span_id: spanId, name: 'chat slow-model', kind: 'generation', model: 'slow-model', start_us: at * 1000 } });
-  const start = await seen;
+  const start = (await started()) - announced;
   // Wanted are 300 ms; a machine that builds and tests at the same time is given more before it is called broken.
   assert(start < 3000, `seen after ${start} ms`);
 
   await open(`/trace/${traceId}`);
   await page.locator('.row.s-running').waitFor();
   assert.match(await page.locator('.trace-head').innerText(), /running/);
-  seen = page.evaluate(() => new Promise((resolve) => {
-    const began = performance.now();
-    const look = () => (document.querySelector('.row.s-done') ? resolve(performance.now() - began) : requestAnimationFrame(look));
-    look();
-  }));
+  const done = await seen(page, '.row.s-done');
+  const sent = Date.now();
   await server.send([span({ traceId, spanId, name: 'chat slow-model', from: at, to: Date.now(), values: { 'gen_ai.operation.name': 'chat', 'gen_ai.request.model': 'slow-model' } })]);
-  const end = await seen;
+  const end = (await done()) - sent;
   assert(end < 3000, `seen after ${end} ms`);
   await page.locator('.trace-head .state.s-done').waitFor();
   console.log(`# start on the page after ${start.toFixed(0)} ms, end after ${end.toFixed(0)} ms`);
@@ -85,14 +84,36 @@ test('scrolling up pauses the stream, and a count says what came in meanwhile', 
 });
 
 test('a broken connection is taken up where it broke off', async () => {
-  const { page, open, close } = await openPage(browser, server);
+  const way = await cuttable(server);
+  const { page, open, close } = await openPage(browser, way.server);
   await open('/');
   await page.locator('.live.on').waitFor();
-  await page.context().setOffline(true);
-  await page.evaluate(() => dispatchEvent(new Event('offline')));
+  await server.send(customer({ model: 'sent-before' }).spans);
+  await page.locator('.row.e-end', { hasText: 'chat sent-before' }).waitFor();
+  way.cut();
   await server.send(customer({ model: 'sent-meanwhile' }).spans);
-  await page.context().setOffline(false);
-  await page.locator('.row', { hasText: 'sent-meanwhile' }).first().waitFor();
-  assert.equal(await page.locator('.row[role=row]', { hasText: 'chat sent-meanwhile' }).filter({ hasText: '4.90' }).count(), 1);
+  await page.locator('.row.e-end', { hasText: 'chat sent-meanwhile' }).waitFor();
+  await server.send(customer({ model: 'sent-after' }).spans);
+  await page.locator('.row.e-end', { hasText: 'chat sent-after' }).waitFor();
+  for (const model of ['sent-before', 'sent-meanwhile', 'sent-after']) {
+    assert.equal(await page.locator('.row.e-end .c-model', { hasText: model }).count(), 1, model);
+  }
+  await close();
+  way.close();
+});
+
+test('a running row can be clicked while it grows', async () => {
+  const traceId = hex(16);
+  const spanId = hex(8);
+  await server.announce({ start: { trace_id: traceId, span_id: hex(8), name: 'first', start_us: Date.now() * 1000 } }, { start: { trace_id: traceId, span_id: spanId, name: 'second', start_us: Date.now() * 1000 + 1 } });
+  const { page, open, close } = await openPage(browser, server);
+  await open(`/trace/${traceId}`);
+  await page.locator('.row.s-running', { hasText: 'second' }).waitFor();
+  const box = await page.locator('.row', { hasText: 'second' }).boundingBox();
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+  await page.mouse.down();
+  await page.waitForTimeout(700);
+  await page.mouse.up();
+  await page.waitForURL(new RegExp(`${traceId}/${spanId}`));
   await close();
 });

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -52,6 +53,29 @@ export async function startServer() {
   };
 }
 
+/** A way to the server that can be cut, as a network can. */
+export async function cuttable(server) {
+  const target = new URL(server.origin);
+  const open = new Set();
+  const gate = createServer((near) => {
+    const far = connect(Number(target.port), target.hostname);
+    for (const socket of [near, far]) {
+      open.add(socket);
+      socket.on('error', () => {});
+      socket.on('close', () => { open.delete(socket); near.destroy(); far.destroy(); });
+    }
+    near.pipe(far);
+    far.pipe(near);
+  });
+  await new Promise((resolve) => gate.listen(0, '127.0.0.1', resolve));
+  const origin = `http://127.0.0.1:${gate.address().port}`;
+  return {
+    server: { ...server, origin, url: server.url.replace(server.origin, origin) },
+    cut: () => open.forEach((socket) => socket.destroy()),
+    close: () => { open.forEach((socket) => socket.destroy()); gate.close(); },
+  };
+}
+
 /** A browser without a network beyond this machine. */
 export async function startBrowser() {
   assert(GLASSBOX_PEERS, 'GLASSBOX_PEERS names no folder with playwright-core');
@@ -66,6 +90,7 @@ export async function startBrowser() {
 export async function openPage(browser, server, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
   const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
   const troubles = [];
   page.on('pageerror', (error) => troubles.push(error.message));
   page.on('dialog', (dialog) => { troubles.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });

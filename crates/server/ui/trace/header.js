@@ -1,6 +1,6 @@
 // The head of a trace: what it was, what it took and cost, and what the time went into.
 
-import { h, place } from '../dom.js';
+import { fill, h, place } from '../dom.js';
 import { ago, count, duration, grouped, moment, money, nowUs, percent } from '../format.js';
 import { stateMark } from '../kinds.js';
 import { term, tracesPath } from '../router.js';
@@ -21,78 +21,98 @@ const BLAME = {
 };
 
 /**
+ * The head, which is drawn anew only where something changed: what is under the pointer stays, or clicks would be lost.
+ * @param {HTMLElement[]} actions
+ */
+export function traceHeader(actions) {
+  const title = h('h1');
+  const state = h('span', 'trace-state');
+  const facts = h('dl', { class: 'facts', tabindex: '0', 'aria-label': 'Facts' });
+  const element = h(
+    'header',
+    'trace-head',
+    h('div', 'trace-title', title, state, h('div', 'actions', ...actions)),
+    facts,
+  );
+  let drawn = '';
+  return {
+    element,
+    /**
+     * @param {TraceSummary} trace
+     * @param {Headline|null} headline
+     * @param {import('../types.js').Score[]} scores
+     */
+    draw(trace, headline, scores) {
+      const stamp = JSON.stringify([{ ...trace, updated_seq: 0 }, headline?.mean_concurrency, scores]);
+      if (stamp !== drawn) {
+        drawn = stamp;
+        title.textContent = trace.name || 'unnamed';
+        title.title = trace.trace_id;
+        const open = trace.state === 'running' && trace.open_spans > 0;
+        fill(state, stateMark(trace.state), open && h('span', 'none', `${count(trace.open_spans)} open`));
+        fill(facts, ...factsOf(trace, headline, scores));
+      }
+      const took = facts.querySelector('.f-took dd');
+      if (took && trace.duration_us === null) took.textContent = duration(Math.max(0, nowUs() - trace.start_us));
+    },
+  };
+}
+
+/**
  * @param {TraceSummary} trace
  * @param {Headline|null} headline
  * @param {import('../types.js').Score[]} scores
- * @param {HTMLElement[]} actions
+ * @returns {import('../dom.js').Child[]}
  */
-export function traceHeader(trace, headline, scores, actions) {
+function factsOf(trace, headline, scores) {
   const lasted = trace.duration_us ?? Math.max(0, nowUs() - trace.start_us);
   const tokens = trace.tokens;
   const sent = tokens ? (tokens.input ?? 0) + (tokens.cache_read ?? 0) + (tokens.cache_write ?? 0) : 0;
-  return h(
-    'header',
-    'trace-head',
-    h(
-      'div',
-      'trace-title',
-      h('h1', { title: trace.trace_id }, trace.name || 'unnamed'),
-      stateMark(trace.state),
-      trace.state === 'running' && trace.open_spans > 0 && h('span', 'none', `${count(trace.open_spans)} open`),
-      h('div', 'actions', ...actions),
-    ),
-    h(
-      'dl',
-      { class: 'facts', tabindex: '0', 'aria-label': 'Facts' },
-      fact('took', duration(lasted), `${grouped(Math.round(lasted))} µs`, 'took'),
-      tokens?.total
-        ? fact(
-            'tokens',
-            `${count(sent)} → ${count((tokens.output ?? 0) + (tokens.reasoning ?? 0))}`,
-            `${grouped(tokens.total)} together`,
-          )
-        : null,
-      trace.cost_usd !== null && fact('cost', money(trace.cost_usd), `$${trace.cost_usd}`),
-      trace.model_calls > 0 && fact('model calls', count(trace.model_calls), ''),
-      trace.errors > 0 && fact('failed', count(trace.errors), '', 'bad'),
-      trace.retries > 0 && fact('retries', count(trace.retries), ''),
-      fact('spans', count(trace.spans), ''),
-      headline?.mean_concurrency && headline.mean_concurrency > 1.05
-        ? fact('at once', `${headline.mean_concurrency.toFixed(1)}`, 'model calls at once, on average while any ran')
-        : null,
-      fact('started', since(trace.start_us), moment(trace.start_us)),
-      trace.models.length > 0 &&
-        fact(
-          'model',
-          trace.models.slice(0, 2).join(', ') + (trace.models.length > 2 ? ` +${trace.models.length - 2}` : ''),
-          trace.models.join('\n'),
-        ),
-      linked('session', trace.session_id, (id) => `/session/${encodeURIComponent(id)}`),
-      linked('user', trace.user_id, (id) => tracesPath(term('user', id))),
-      linked('release', trace.release, (id) => tracesPath(term('release', id))),
-      linked('environment', trace.environment, (id) => tracesPath(term('environment', id))),
-      linked('service', trace.service, (id) => tracesPath(term('service', id))),
-      trace.tags.length > 0 &&
-        h(
-          'div',
-          null,
-          h('dt', null, 'tags'),
-          h(
-            'dd',
-            null,
-            ...trace.tags.map((tag) => h('a', { class: 'badge', href: tracesPath(term('tag', tag)) }, tag)),
-          ),
-        ),
-      ...scores.map(({ name, value, comment }) =>
-        fact(
-          name,
-          typeof value === 'number' ? String(Math.round(value * 1000) / 1000) : String(value),
-          comment ?? '',
-          'score',
-        ),
+  return [
+    fact('took', duration(lasted), `${grouped(Math.round(lasted))} µs`, 'took'),
+    tokens?.total
+      ? fact(
+          'tokens',
+          `${count(sent)} → ${count((tokens.output ?? 0) + (tokens.reasoning ?? 0))}`,
+          `${grouped(tokens.total)} together`,
+        )
+      : null,
+    trace.cost_usd !== null && fact('cost', money(trace.cost_usd), `$${trace.cost_usd}`),
+    trace.model_calls > 0 && fact('model calls', count(trace.model_calls), ''),
+    trace.errors > 0 && fact('failed', count(trace.errors), '', 'bad'),
+    trace.retries > 0 && fact('retries', count(trace.retries), ''),
+    fact('spans', count(trace.spans), ''),
+    headline?.mean_concurrency && headline.mean_concurrency > 1.05
+      ? fact('at once', `${headline.mean_concurrency.toFixed(1)}`, 'model calls at once, on average while any ran')
+      : null,
+    fact('started', since(trace.start_us), moment(trace.start_us)),
+    trace.models.length > 0 &&
+      fact(
+        'model',
+        trace.models.slice(0, 2).join(', ') + (trace.models.length > 2 ? ` +${trace.models.length - 2}` : ''),
+        trace.models.join('\n'),
+      ),
+    linked('session', trace.session_id, (id) => `/session/${encodeURIComponent(id)}`),
+    linked('user', trace.user_id, (id) => tracesPath(term('user', id))),
+    linked('release', trace.release, (id) => tracesPath(term('release', id))),
+    linked('environment', trace.environment, (id) => tracesPath(term('environment', id))),
+    linked('service', trace.service, (id) => tracesPath(term('service', id))),
+    trace.tags.length > 0 &&
+      h(
+        'div',
+        null,
+        h('dt', null, 'tags'),
+        h('dd', null, ...trace.tags.map((tag) => h('a', { class: 'badge', href: tracesPath(term('tag', tag)) }, tag))),
+      ),
+    ...scores.map(({ name, value, comment }) =>
+      fact(
+        name,
+        typeof value === 'number' ? String(Math.round(value * 1000) / 1000) : String(value),
+        comment ?? '',
+        'score',
       ),
     ),
-  );
+  ];
 }
 
 /** @param {number} us */

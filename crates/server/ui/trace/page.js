@@ -64,6 +64,18 @@ export function tracePage(main, url) {
   });
   const headBox = h('div', 'head-box');
   const blameBox = h('div');
+  /** @type {import('../types.js').Headline|null} */
+  let blamed = null;
+  /** @param {string} id @param {string} name @param {string} title @param {() => void} act */
+  const action = (id, name, title, act) =>
+    h('button', { class: 'button', type: 'button', 'data-action': id, title, onclick: () => act() }, name);
+  const header = traceHeader([
+    action('path', 'Critical path', 'critical path (c)', () => keys.c()),
+    action('zoom', 'Zoom', 'zoom to the span (z)', () => keys.z()),
+    action('lanes', 'Lanes', 'concurrency lanes (l)', () => keys.l()),
+    action('link', 'Copy link', 'copy a link (y)', () => keys.y()),
+    action('json', 'Copy JSON', 'copy the trace as JSON', () => copyJson()),
+  ]);
   const bar = filterBar({
     value: asked('q'),
     label: 'Search in this trace',
@@ -92,24 +104,17 @@ export function tracePage(main, url) {
     draw();
   }
 
-  /** @param {string} name @param {string} pressed @param {string} title @param {() => void} act */
-  const action = (name, pressed, title, act) =>
-    h('button', { class: 'button', type: 'button', title, 'aria-pressed': pressed || null, onclick: act }, name);
-
   function drawHead() {
     if (!trace) return;
+    if (headBox.firstChild !== header.element) fill(headBox, header.element);
     document.title = `${trace.name} · Glassbox`;
-    fill(
-      headBox,
-      traceHeader(trace, headline, scores, [
-        action('Critical path', String(asked('path') === '1'), 'critical path (c)', keys.c),
-        action('Zoom', String(asked('zoom') !== ''), 'zoom to the span (z)', keys.z),
-        action('Lanes', String(asked('view') === 'lanes'), 'concurrency lanes (l)', keys.l),
-        action('Copy link', '', 'copy a link (y)', keys.y),
-        action('Copy JSON', '', 'copy the trace as JSON', copyJson),
-      ]),
-    );
-    fill(blameBox, headline && blame(headline));
+    header.draw(trace, headline, scores);
+    const on = { path: asked('path') === '1', zoom: asked('zoom') !== '', lanes: asked('view') === 'lanes' };
+    for (const [name, is] of Object.entries(on)) {
+      header.element.querySelector(`[data-action=${name}]`)?.setAttribute('aria-pressed', String(is));
+    }
+    if (headline !== blamed) fill(blameBox, headline && blame(headline));
+    blamed = headline;
   }
 
   function draw() {
@@ -363,8 +368,7 @@ export function tracePage(main, url) {
   const beat = setInterval(() => {
     if (document.hidden || !trace || trace.state !== 'running') return;
     draw();
-    const took = headBox.querySelector('.f-took dd');
-    if (took) drawHead();
+    drawHead();
   }, BEAT_MS);
 
   return {

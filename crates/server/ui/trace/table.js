@@ -3,7 +3,7 @@
 import { fill, h, place } from '../dom.js';
 import { VirtualList } from '../virtual_list.js';
 import { ticks } from './scale.js';
-import { spanRow } from './waterfall.js';
+import { beat, spanRow } from './waterfall.js';
 
 /** @typedef {import('./tree.js').Node} Node */
 /** @typedef {import('./scale.js').Scale} Scale */
@@ -105,10 +105,9 @@ export class SpanTable {
 
   /** @param {number} index */
   stamp(index) {
-    const { rows, scale, now, folded, path } = this.view;
+    const { rows, scale, folded, path } = this.view;
     const { span, tokens, cost, below, depth, odd, errors } = rows[index];
-    const beat = span.state === 'running' ? now : '';
-    return `${span.state} ${span.duration_us} ${span.name} ${tokens} ${cost} ${below} ${errors} ${depth} ${odd.length} ${folded.has(span.span_id)} ${scale.from} ${scale.to} ${path?.get(span.span_id)?.length ?? 0} ${span.notes.length} ${beat}`;
+    return `${span.state} ${span.duration_us} ${span.name} ${tokens} ${cost} ${below} ${errors} ${depth} ${odd.length} ${folded.has(span.span_id)} ${scale.from} ${scale.to} ${path?.get(span.span_id)?.length ?? 0} ${span.notes.length} ${span.phases?.first_chunk_us}`;
   }
 
   /** @param {number} index */
@@ -125,8 +124,9 @@ export class SpanTable {
 
   /** @param {HTMLElement} element @param {number} index */
   dress(element, index) {
-    const { rows, chosen, path, matches } = this.view;
+    const { rows, chosen, path, matches, scale, now } = this.view;
     const id = rows[index].span.span_id;
+    if (rows[index].span.state === 'running') beat(element, rows[index], scale, now);
     element.setAttribute('aria-selected', String(id === chosen));
     element.classList.toggle('on-path', path !== null && path.has(id));
     element.classList.toggle('match', matches !== null && matches.has(id));

@@ -141,6 +141,19 @@ function bars({ span, children }, scale, now) {
 }
 
 /**
+ * Lets the bar of a running span grow. The row itself stays, or clicks on it would be lost.
+ * @param {HTMLElement} row
+ * @param {Node} node
+ * @param {Scale} scale
+ * @param {number} now
+ */
+export function beat(row, node, scale, now) {
+  row.querySelector('.bar')?.replaceWith(bars(node, scale, now)[0]);
+  const took = row.querySelector('.c-took span');
+  if (took) took.textContent = duration(Math.max(0, now - node.span.start_us));
+}
+
+/**
  * The phases of a model call, in the order in which they happen, in microseconds from its start.
  * @param {import('../types.js').SpanSummary} span
  * @param {number} whole
