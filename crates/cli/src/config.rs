@@ -60,7 +60,8 @@ pub(crate) fn keyed_model() -> Option<(&'static str, &'static str)> {
 
 /// Returns the file that traces are kept in: in the user's data folder, if there is one.
 pub(crate) fn store() -> Option<PathBuf> {
-    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let folder =
+        |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let data = folder("XDG_DATA_HOME").or_else(|| Some(folder("HOME")?.join(".local/share")))?;
     Some(data.join("glassbox/traces.db"))
 }

@@ -66,7 +66,8 @@ fn warnings_to_stderr() {
         .with_target(false)
         .without_time();
     let ours = Targets::new().with_targets(
-        ["glassbox", "glassbox_events", "glassbox_server", "glassbox_telemetry"].map(|name| (name, Level::WARN)),
+        ["glassbox", "glassbox_events", "glassbox_server", "glassbox_telemetry"]
+            .map(|name| (name, Level::WARN)),
     );
     tracing_subscriber::registry().with(lines.with_filter(ours)).init();
 }

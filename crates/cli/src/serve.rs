@@ -49,9 +49,9 @@ fn address_or_off(text: &str) -> Result<Grpc, String> {
     if text == "off" {
         return Ok(Grpc(None));
     }
-    text.parse().map(|address| Grpc(Some(address))).map_err(|error| {
-        format!("{error}; type an address such as 127.0.0.1:4317, or off")
-    })
+    text.parse()
+        .map(|address| Grpc(Some(address)))
+        .map_err(|error| format!("{error}; type an address such as 127.0.0.1:4317, or off"))
 }
 
 /// The secret is not repeated in what is said.
@@ -67,7 +67,8 @@ fn keys(text: &str) -> Result<Keys, String> {
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let store = match args.store {
         Some(store) => store,
-        None => config::store().context("there is no home folder to keep traces in; name a file with --store")?,
+        None => config::store()
+            .context("there is no home folder to keep traces in; name a file with --store")?,
     };
     let mut options = Options::local(&store);
     options.http = args.http;
@@ -108,7 +109,10 @@ fn tell(running: &Running, store: &std::path::Path) {
     println!("Look at traces: {}\n", running.url);
     println!("Send them from any program, for instance with\n");
     println!("  export OTEL_EXPORTER_OTLP_ENDPOINT={}", running.otlp);
-    println!("  export LANGFUSE_BASE_URL={} LANGFUSE_PUBLIC_KEY=pk LANGFUSE_SECRET_KEY=sk\n", running.otlp);
+    println!(
+        "  export LANGFUSE_BASE_URL={} LANGFUSE_PUBLIC_KEY=pk LANGFUSE_SECRET_KEY=sk\n",
+        running.otlp
+    );
     if let Some(grpc) = &running.grpc {
         println!("OTLP over gRPC: {grpc}");
     }

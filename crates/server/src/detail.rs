@@ -5,8 +5,8 @@ use crate::received::{self, INPUT, OUTPUT, RESPONSE_ID, RESPONSE_MODEL};
 use crate::view::{RawSpan, SpanSummary};
 use crate::wire::{Any, Attributes, Group, WireSpan};
 use glassbox_trace::vocabulary::dialects::{gen_ai_old, openinference, vercel};
-use glassbox_trace::vocabulary::langfuse::{self, metadata};
 use glassbox_trace::vocabulary::gen_ai;
+use glassbox_trace::vocabulary::langfuse::{self, metadata};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -161,7 +161,9 @@ fn messages(wire: &WireSpan<'_>, input: Option<&Value>) -> Option<Vec<Message>> 
         .or_else(|| flattened(&dotted))
         .or_else(|| of_events(wire))
         .or_else(|| match input? {
-            Value::String(text) => message::messages(&serde_json::json!([{ "role": "user", "content": text }])),
+            Value::String(text) => {
+                message::messages(&serde_json::json!([{ "role": "user", "content": text }]))
+            }
             Value::Object(object) => {
                 let prompt = object.get("prompt")?.as_str()?;
                 message::messages(&serde_json::json!([{ "role": "user", "content": prompt }]))
@@ -199,7 +201,9 @@ fn reply(attributes: &Attributes<'_>, output: Option<&Value>) -> Option<Message>
     let tool_calls = || {
         let calls = parsed(&attributes.get(vercel::RESPONSE_TOOL_CALLS)?.to_json());
         let text = attributes.text(&[vercel::RESPONSE_TEXT]);
-        message::message(&serde_json::json!({ "role": "assistant", "content": text, "tool_calls": calls }))
+        message::message(
+            &serde_json::json!({ "role": "assistant", "content": text, "tool_calls": calls }),
+        )
     };
     let whole = OUTPUT.iter().find_map(|key| {
         let value = parsed(&attributes.get(key)?.to_json());
@@ -213,7 +217,8 @@ fn reply(attributes: &Attributes<'_>, output: Option<&Value>) -> Option<Message>
 }
 
 fn tools(attributes: &Attributes<'_>, input: Option<&Value>) -> Vec<Tool> {
-    let list = |key: &str| attributes.get(key).map(|value| message::tools(&parsed(&value.to_json())));
+    let list =
+        |key: &str| attributes.get(key).map(|value| message::tools(&parsed(&value.to_json())));
     let flattened = || {
         let schemas = attributes.prefixed(openinference::TOOLS);
         schemas.filter_map(|(_, value)| message::tool(&value.to_json())).collect()
@@ -227,7 +232,9 @@ fn tools(attributes: &Attributes<'_>, input: Option<&Value>) -> Vec<Tool> {
 fn parameters(attributes: &Attributes<'_>) -> Map<String, Value> {
     let mut parameters = Map::new();
     for key in [langfuse::OBSERVATION_MODEL_PARAMETERS, openinference::INVOCATION_PARAMETERS] {
-        if let Some(Value::Object(object)) = attributes.get(key).map(|value| parsed(&value.to_json())) {
+        if let Some(Value::Object(object)) =
+            attributes.get(key).map(|value| parsed(&value.to_json()))
+        {
             parameters.extend(object);
         }
     }

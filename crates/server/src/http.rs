@@ -49,5 +49,8 @@ pub fn router(app: &Arc<App>) -> Router {
 
 /// Returns what the gRPC address answers.
 pub fn grpc_router(app: &Arc<App>) -> Router {
-    Router::new().route(grpc::EXPORT, post(grpc::export)).fallback(grpc::unknown).with_state(Arc::clone(app))
+    Router::new()
+        .route(grpc::EXPORT, post(grpc::export))
+        .fallback(grpc::unknown)
+        .with_state(Arc::clone(app))
 }

@@ -98,7 +98,8 @@ pub fn message(value: &Value) -> Option<Message> {
     }
     let role = role(object.get("role")?.as_str()?);
     let mut parts = Vec::new();
-    let reasoning = ["reasoning_content", "reasoning"].iter().find_map(|key| object.get(*key)?.as_str());
+    let reasoning =
+        ["reasoning_content", "reasoning"].iter().find_map(|key| object.get(*key)?.as_str());
     if let Some(text) = reasoning.filter(|text| !text.is_empty()) {
         parts.push(Part::Reasoning { text: text.to_owned() });
     }
@@ -107,12 +108,15 @@ pub fn message(value: &Value) -> Option<Message> {
         Some(content) if role == "tool" && !has_typed_items(content) => {
             parts.push(Part::ToolResult { id: tool_call_id, content: parsed(content) });
         }
-        Some(Value::String(text)) if !text.is_empty() => parts.push(Part::Text { text: text.clone() }),
+        Some(Value::String(text)) if !text.is_empty() => {
+            parts.push(Part::Text { text: text.clone() })
+        }
         Some(Value::Array(items)) => parts.extend(items.iter().filter_map(part)),
         Some(other @ Value::Object(_)) => parts.extend(part(other)),
         _ => (),
     }
-    let calls = object.get("tool_calls").or_else(|| object.get("toolCalls")).and_then(Value::as_array);
+    let calls =
+        object.get("tool_calls").or_else(|| object.get("toolCalls")).and_then(Value::as_array);
     parts.extend(calls.into_iter().flatten().filter_map(tool_call));
     if let Some(call) = object.get("function_call").filter(|call| call.is_object()) {
         parts.extend(tool_call(call));
@@ -141,10 +145,12 @@ pub fn reply(value: &Value) -> Option<Message> {
         Value::Array(list) => list.first().and_then(message),
         Value::Object(object) => {
             let first = |key: &str| object.get(key).and_then(|list| list.get(0)).and_then(message);
-            first("choices").or_else(|| first("messages")).or_else(|| message(value)).or_else(|| {
-                let candidate = object.get("candidates")?.get(0)?.get("content")?;
-                message(candidate)
-            })
+            first("choices").or_else(|| first("messages")).or_else(|| message(value)).or_else(
+                || {
+                    let candidate = object.get("candidates")?.get(0)?.get("content")?;
+                    message(candidate)
+                },
+            )
         }
         _ => None,
     }
@@ -162,7 +168,8 @@ pub fn tools(value: &Value) -> Vec<Tool> {
 pub fn tool(value: &Value) -> Option<Tool> {
     let value = parsed(value);
     let object = value.get("function").unwrap_or(&value).as_object()?;
-    let parameters = ["parameters", "input_schema", "inputSchema"].iter().find_map(|key| object.get(*key));
+    let parameters =
+        ["parameters", "input_schema", "inputSchema"].iter().find_map(|key| object.get(*key));
     Some(Tool {
         name: text_of(object, &["name"])?,
         description: text_of(object, &["description"]),
@@ -177,7 +184,8 @@ pub fn unflattened<'a>(fields: impl Iterator<Item = (&'a str, Value)>) -> Option
     for (path, value) in fields {
         let (number, rest) = path.split_once('.')?;
         let rest = rest.strip_prefix(openinference::MESSAGE).unwrap_or(rest);
-        let message = by_message.entry(number.parse().ok()?).or_insert_with(|| Value::Object(Map::new()));
+        let message =
+            by_message.entry(number.parse().ok()?).or_insert_with(|| Value::Object(Map::new()));
         set(message, rest, value);
     }
     let messages: Vec<_> = by_message.values().filter_map(message).collect();
@@ -186,7 +194,8 @@ pub fn unflattened<'a>(fields: impl Iterator<Item = (&'a str, Value)>) -> Option
 
 /// Sets a value at a path; names that only say what the thing is are left out.
 fn set(target: &mut Value, path: &str, value: Value) {
-    let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
+    let (first, rest) =
+        path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
     if matches!(first, "tool_call" | "message_content") {
         if let Some(rest) = rest {
             set(target, rest, value);
@@ -247,7 +256,8 @@ fn part(value: &Value) -> Option<Part> {
     let said = text_of(object, &["text", "content", "thinking", "reasoning"]);
     match kind {
         "reasoning" | "thinking" => return Some(Part::Reasoning { text: said? }),
-        "tool_call" | "tool_use" | "tool-call" | "function_call" | "function" | "server_tool_call" => {
+        "tool_call" | "tool_use" | "tool-call" | "function_call" | "function"
+        | "server_tool_call" => {
             return tool_call(value);
         }
         "tool_call_response" | "tool_result" | "tool-result" | "server_tool_call_response" => {
@@ -259,7 +269,8 @@ fn part(value: &Value) -> Option<Part> {
                 content: content.map(parsed).unwrap_or_default(),
             });
         }
-        "image" | "image_url" | "input_image" | "blob" | "file" | "uri" | "audio" | "input_audio" | "document" => {
+        "image" | "image_url" | "input_image" | "blob" | "file" | "uri" | "audio"
+        | "input_audio" | "document" => {
             return Some(media(object));
         }
         _ => (),
@@ -316,7 +327,10 @@ fn media(object: &Map<String, Value>) -> Part {
         Sha256::digest(raw).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     });
     Part::Media {
-        mime: declared.or(of_url).or(modality).unwrap_or_else(|| "application/octet-stream".to_owned()),
+        mime: declared
+            .or(of_url)
+            .or(modality)
+            .unwrap_or_else(|| "application/octet-stream".to_owned()),
         bytes: raw.map(|raw| raw.len()),
         sha256: hash,
     }

@@ -172,7 +172,8 @@ impl ReceivedSpan {
         } else {
             (Usage::UNKNOWN, None)
         };
-        let is_app_root = attributes.get(langfuse::IS_APP_ROOT).and_then(Any::as_flag) == Some(true);
+        let is_app_root =
+            attributes.get(langfuse::IS_APP_ROOT).and_then(Any::as_flag) == Some(true);
         let is_local_root = wire.parent_id.is_none() || wire.parent_is_remote || is_app_root;
         let (input, output) = (content::input(wire), content::output(wire));
         let preview = |content: &Option<_>| content.as_ref().map(content::preview);
@@ -302,7 +303,8 @@ fn notes(wire: &WireSpan<'_>) -> Vec<Note> {
     if let Some(json) = wire.attributes.get(metadata::NOTES).and_then(Any::as_text)
         && let Ok(serde_json::Value::Array(items)) = serde_json::from_str(json)
     {
-        let text = |item: &serde_json::Value, key: &str| item[key].as_str().unwrap_or("").to_owned();
+        let text =
+            |item: &serde_json::Value, key: &str| item[key].as_str().unwrap_or("").to_owned();
         notes.extend(items.iter().take(MOST_NOTES).map(|item| Note {
             at_us: instant_us(&text(item, "time")).unwrap_or_else(|| micros(wire.start_ns)),
             name: cut(text(item, "name"), MOST_NAME),

@@ -58,7 +58,10 @@ pub struct Running {
 
 impl fmt::Debug for Running {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Running").field("otlp", &self.otlp).field("grpc", &self.grpc).finish_non_exhaustive()
+        f.debug_struct("Running")
+            .field("otlp", &self.otlp)
+            .field("grpc", &self.grpc)
+            .finish_non_exhaustive()
     }
 }
 
@@ -75,7 +78,8 @@ impl Server {
             Some(address) => Some(listen(address).await?),
             None => None,
         };
-        let (hub, registry) = (Arc::new(Hub::default()), Arc::new(Registry::new(options.live_timeout)));
+        let (hub, registry) =
+            (Arc::new(Hub::default()), Arc::new(Registry::new(options.live_timeout)));
         let store = open(&options, &hub, &registry).await?;
         // Nobody is left of those that ran when the last server stopped, unless they say so.
         drop(store.abandon_all());
@@ -169,6 +173,7 @@ async fn reap(app: Arc<App>) {
 /// 128 bits that nobody can guess, in hex.
 fn random_token() -> Result<String, BindError> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| BindError::Io(std::io::Error::other(error.to_string())))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| BindError::Io(std::io::Error::other(error.to_string())))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

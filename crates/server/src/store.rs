@@ -35,7 +35,10 @@ pub trait Store: Send + Sync + 'static {
     fn write(&self, batch: Batch) -> oneshot::Receiver<Result<Written, StoreError>>;
 
     /// Marks spans that are still running as abandoned.
-    fn abandon(&self, spans: Vec<(TraceId, SpanId)>) -> oneshot::Receiver<Result<Written, StoreError>>;
+    fn abandon(
+        &self,
+        spans: Vec<(TraceId, SpanId)>,
+    ) -> oneshot::Receiver<Result<Written, StoreError>>;
 
     /// Marks all spans that are running as abandoned: at the start of a server, nobody is there to end them.
     fn abandon_all(&self) -> oneshot::Receiver<Result<Written, StoreError>>;
@@ -118,7 +121,12 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     ///
     /// If the store cannot be read.
-    fn facets(&self, filter: &Filter, key: FacetKey, limit: usize) -> Result<Vec<Facet>, StoreError>;
+    fn facets(
+        &self,
+        filter: &Filter,
+        key: FacetKey,
+        limit: usize,
+    ) -> Result<Vec<Facet>, StoreError>;
 
     /// Tells how the store does.
     ///
@@ -136,13 +144,17 @@ pub enum StoreError {
     #[error("the disk is full; make room at {0} and the clients send again")]
     Full(String),
     /// Somebody else holds the file.
-    #[error("the store {0} is locked by another process; stop it, or choose another file with --store")]
+    #[error(
+        "the store {0} is locked by another process; stop it, or choose another file with --store"
+    )]
     Locked(String),
     /// The queue of batches is full: the disk is slower than the senders.
     #[error("too many batches wait for the disk; send again later")]
     Busy,
     /// The file is no store, or damaged.
-    #[error("the store {path} cannot be used: {reason}; move it away, or choose another file with --store")]
+    #[error(
+        "the store {path} cannot be used: {reason}; move it away, or choose another file with --store"
+    )]
     Corrupt {
         /// The file.
         path: String,
@@ -150,7 +162,9 @@ pub enum StoreError {
         reason: String,
     },
     /// The file was written by a later version.
-    #[error("the store {path} has version {found}, and this program knows {known}; use a newer one")]
+    #[error(
+        "the store {path} has version {found}, and this program knows {known}; use a newer one"
+    )]
     TooNew {
         /// The file.
         path: String,
@@ -174,7 +188,10 @@ impl StoreError {
     /// Tells whether the same can be asked again later.
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
-        matches!(self, Self::Full(_) | Self::Locked(_) | Self::Busy | Self::Closed | Self::Failed(_))
+        matches!(
+            self,
+            Self::Full(_) | Self::Locked(_) | Self::Busy | Self::Closed | Self::Failed(_)
+        )
     }
 }
 

@@ -74,13 +74,17 @@ pub enum Unusable {
     #[error("the span could not be read: {0}")]
     Malformed(WireError),
     /// The trace id has not 16 bytes, or all are zero.
-    #[error("the trace id is not 16 bytes, at least one not zero; in JSON send it as 32 hex digits")]
+    #[error(
+        "the trace id is not 16 bytes, at least one not zero; in JSON send it as 32 hex digits"
+    )]
     TraceId,
     /// The span id has not 8 bytes, or all are zero.
     #[error("the span id is not 8 bytes, at least one not zero; in JSON send it as 16 hex digits")]
     SpanId,
     /// The parent's id is there and has not 8 bytes.
-    #[error("the parent's span id is not 8 bytes; leave it out for a root, in JSON send it as 16 hex digits")]
+    #[error(
+        "the parent's span id is not 8 bytes; leave it out for a root, in JSON send it as 16 hex digits"
+    )]
     ParentId,
     /// There are too many of something.
     #[error("more than {limit} {what} on one span; send fewer")]
@@ -121,8 +125,12 @@ impl<'a> WireSpan<'a> {
         let mut parent: &[u8] = &[];
         for field in Fields::new(bytes) {
             match field? {
-                (1, Value::Bytes(id)) => span.trace_id = id.try_into().map_err(|_| Unusable::TraceId)?,
-                (2, Value::Bytes(id)) => span.span_id = id.try_into().map_err(|_| Unusable::SpanId)?,
+                (1, Value::Bytes(id)) => {
+                    span.trace_id = id.try_into().map_err(|_| Unusable::TraceId)?
+                }
+                (2, Value::Bytes(id)) => {
+                    span.span_id = id.try_into().map_err(|_| Unusable::SpanId)?
+                }
                 (4, Value::Bytes(id)) => parent = id,
                 (5, Value::Bytes(text)) => span.name = String::from_utf8_lossy(text),
                 (7, Value::Number(nanos)) => span.start_ns = nanos,

@@ -76,7 +76,8 @@ impl Access {
 
     fn has_keys(&self, headers: &HeaderMap) -> bool {
         let Some(pair) = authorization(headers, "basic") else { return false };
-        let pair = BASE64_STANDARD.decode(pair).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let pair =
+            BASE64_STANDARD.decode(pair).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         pair.is_some_and(|pair| self.keys.contains(&hash(&pair)))
     }
 
@@ -89,7 +90,9 @@ impl Access {
     /// others get past the origin; an address cannot be taken over like that.
     fn is_host(&self, host: &str) -> bool {
         let name = host_name(host);
-        name == "localhost" || name.parse::<IpAddr>().is_ok() || self.hosts.iter().any(|own| *own == name)
+        name == "localhost"
+            || name.parse::<IpAddr>().is_ok()
+            || self.hosts.iter().any(|own| *own == name)
     }
 }
 
@@ -112,7 +115,8 @@ fn authorization<'h>(headers: &'h HeaderMap, scheme: &str) -> Option<&'h str> {
 }
 
 fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    let cookies =
+        headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|cookies| cookies.split(';'));
     pairs.find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
 }
@@ -143,21 +147,26 @@ fn checked(access: &Access, request: &Request) -> Result<Option<Response>, ApiEr
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let host = text(header::HOST).or_else(|| request.uri().authority().map(|host| host.as_str()));
     let Some(host) = host.filter(|host| access.is_host(host)) else {
-        return forbidden("this host is not known here; ask for the address, or name the host with --host");
+        return forbidden(
+            "this host is not known here; ask for the address, or name the host with --host",
+        );
     };
     if let Some(origin) = text(header::ORIGIN)
         && origin.split_once("://").is_none_or(|(_, from)| !from.eq_ignore_ascii_case(host))
     {
         return forbidden("pages of other origins may not ask here");
     }
-    let token = request.uri().query().and_then(|query| {
-        query.split('&').find_map(|pair| pair.strip_prefix("token="))
-    });
+    let token = request
+        .uri()
+        .query()
+        .and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("token=")));
     let Some(token) = token.filter(|_| request.method() == Method::GET && !is_api(request)) else {
         return Ok(None);
     };
     if !access.is_token(token) {
-        return forbidden("the token is not the one of this server; take the address that it printed");
+        return forbidden(
+            "the token is not the one of this server; take the address that it printed",
+        );
     }
     // The token is random hex, so it needs no escape.
     let set = format!("{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/; Max-Age=31536000");
@@ -195,7 +204,8 @@ mod tests {
     #[test]
     fn hosts_are_names_that_were_told_and_addresses() {
         let access = Access::new("t", &[], &["box.example".to_owned()]);
-        for host in ["localhost:4318", "127.0.0.1", "[::1]:4318", "192.168.1.7:80", "BOX.example:1"] {
+        for host in ["localhost:4318", "127.0.0.1", "[::1]:4318", "192.168.1.7:80", "BOX.example:1"]
+        {
             assert!(access.is_host(host), "{host}");
         }
         for host in ["evil.example", "localhost.evil.example:4318", "", "127.0.0.1.nip.io"] {

@@ -37,7 +37,9 @@ impl ListParams {
     pub(super) fn paging(&self) -> Result<Paging, ApiError> {
         let limit = self.limit.unwrap_or(50);
         if !(1..=500).contains(&limit) {
-            return Err(ApiError::bad_request(format!("limit cannot be {limit}; type a number from 1 to 500")));
+            return Err(ApiError::bad_request(format!(
+                "limit cannot be {limit}; type a number from 1 to 500"
+            )));
         }
         Ok(Paging { limit, cursor: self.cursor.clone() })
     }
@@ -52,12 +54,14 @@ pub(super) fn now_us() -> i64 {
 pub(super) fn answer<T: Serialize>(headers: &HeaderMap, value: &T) -> Response {
     let Ok(body) = serde_json::to_vec(value) else {
         let message = "the answer could not be written";
-        return ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message).into_response();
+        return ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+            .into_response();
     };
     let digest = Sha256::digest(&body);
     let tag: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
     // Hex in quotation marks can stand in a header.
-    let tag = HeaderValue::from_str(&format!("\"{tag}\"")).unwrap_or(HeaderValue::from_static("\"\""));
+    let tag =
+        HeaderValue::from_str(&format!("\"{tag}\"")).unwrap_or(HeaderValue::from_static("\"\""));
     let revalidate = (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     if headers.get(header::IF_NONE_MATCH) == Some(&tag) {
         return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag), revalidate]).into_response();
@@ -112,7 +116,8 @@ pub(super) async fn span(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let (trace_id, span_id) = (id::<TraceId>(&trace_id)?, id::<SpanId>(&span_id)?);
-    let detail = app.ask(move |store| Ok(store.span(trace_id, span_id)?.map(SpanDetail::read))).await?;
+    let detail =
+        app.ask(move |store| Ok(store.span(trace_id, span_id)?.map(SpanDetail::read))).await?;
     let detail = detail.ok_or_else(|| ApiError::not_found("span"))?;
     Ok(answer(&headers, &detail))
 }

@@ -16,7 +16,10 @@ pub(super) async fn read(body: Body, limits: &Limits) -> Result<Bytes, ApiError>
         Err(_) => Err(ApiError::new(
             StatusCode::REQUEST_TIMEOUT,
             "timeout",
-            format!("the request did not arrive within {:?}; send smaller batches", limits.read_timeout),
+            format!(
+                "the request did not arrive within {:?}; send smaller batches",
+                limits.read_timeout
+            ),
         )),
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(limits.body_bytes)),
@@ -26,7 +29,8 @@ pub(super) async fn read(body: Body, limits: &Limits) -> Result<Bytes, ApiError>
 
 /// Decompresses a body, if its headers say that it is compressed.
 pub(super) fn plain(body: Bytes, headers: &HeaderMap, limits: &Limits) -> Result<Bytes, ApiError> {
-    let encoding = headers.get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?").trim());
+    let encoding =
+        headers.get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?").trim());
     match encoding {
         None | Some("" | "identity") => Ok(body),
         Some("gzip" | "x-gzip") => gunzip(&body, limits),

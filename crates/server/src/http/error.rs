@@ -53,7 +53,8 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = json!({ "error": { "code": self.code, "message": self.message, "at": self.at } });
+        let body =
+            json!({ "error": { "code": self.code, "message": self.message, "at": self.at } });
         let mut response = (self.status, Json(body)).into_response();
         if let Some(seconds) = self.retry_after() {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -80,7 +81,10 @@ impl From<StoreError> for ApiError {
 
 impl From<FilterError> for ApiError {
     fn from(error: FilterError) -> Self {
-        Self { at: Some(error.at), ..Self::new(StatusCode::BAD_REQUEST, "bad_filter", error.message) }
+        Self {
+            at: Some(error.at),
+            ..Self::new(StatusCode::BAD_REQUEST, "bad_filter", error.message)
+        }
     }
 }
 

@@ -30,7 +30,11 @@ const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
 const UNIMPLEMENTED: i32 = 12;
 
 /// Takes an export request; the answer comes when all of it is durable.
-pub(super) async fn export(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Response {
+pub(super) async fn export(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     match keep(&app, &headers, body).await {
         Ok(response) => answer(&response),
         Err(error) => failure(code(&error), &error.message),
@@ -42,10 +46,15 @@ pub(super) async fn unknown() -> Response {
     failure(UNIMPLEMENTED, "only the export of traces is served here")
 }
 
-async fn keep(app: &App, headers: &HeaderMap, body: Body) -> Result<ExportTraceServiceResponse, ApiError> {
+async fn keep(
+    app: &App,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<ExportTraceServiceResponse, ApiError> {
     if !app.access.is_sender(headers) {
         app.counters.reject("not authorized", 1);
-        let message = "send with the keys of this server: authorization: Basic base64(public:secret)";
+        let message =
+            "send with the keys of this server: authorization: Basic base64(public:secret)";
         return Err(ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message));
     }
     let bytes = body::read(body, &app.limits).await?;
@@ -66,7 +75,11 @@ async fn keep(app: &App, headers: &HeaderMap, body: Body) -> Result<ExportTraceS
 }
 
 /// Takes the message out of its frame: a byte that says whether it is compressed, its length, itself.
-fn message(frame: &Bytes, is_gzip: bool, limits: &crate::ingest::Limits) -> Result<Bytes, ApiError> {
+fn message(
+    frame: &Bytes,
+    is_gzip: bool,
+    limits: &crate::ingest::Limits,
+) -> Result<Bytes, ApiError> {
     let cut = || ApiError::bad_request("the gRPC message is cut off");
     let (head, rest) = frame.split_first_chunk::<5>().ok_or_else(cut)?;
     let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;

@@ -14,12 +14,17 @@ use serde_json::json;
 use std::sync::Arc;
 
 /// Takes a batch, and answers each event alone, as Langfuse does: 207.
-pub(super) async fn ingest(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Response {
+pub(super) async fn ingest(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     match keep(&app, headers, body).await {
         Ok(response) => response,
         // Langfuse's clients read `message`.
         Err(error) => {
-            let retry_after = error.retry_after().map(|seconds| ("retry-after", seconds.to_string()));
+            let retry_after =
+                error.retry_after().map(|seconds| ("retry-after", seconds.to_string()));
             let body = Json(json!({ "message": error.message, "error": error.code }));
             (error.status, axum::response::AppendHeaders(retry_after), body).into_response()
         }

@@ -9,7 +9,9 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceResponse,
+};
 use prost::Message;
 use std::sync::Arc;
 
@@ -26,7 +28,11 @@ struct Status {
 }
 
 /// Takes an export request; the answer comes when all of it is durable.
-pub(super) async fn export(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Response {
+pub(super) async fn export(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let format = match format(&headers) {
         Ok(format) => format,
         Err(error) => return error.into_response(),
@@ -84,7 +90,8 @@ pub(super) fn partial_success(
 }
 
 fn format(headers: &HeaderMap) -> Result<Format, ApiError> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     match kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
         PROTOBUF | "application/protobuf" => Ok(Format::Protobuf),
         JSON => Ok(Format::Json),
@@ -109,7 +116,8 @@ fn failure(error: ApiError, format: Format) -> Response {
     }
     let status = Status { code: super::grpc::code(&error), message: error.message.clone() };
     let mut response =
-        (error.status, [(header::CONTENT_TYPE, content_type(format))], status.encode_to_vec()).into_response();
+        (error.status, [(header::CONTENT_TYPE, content_type(format))], status.encode_to_vec())
+            .into_response();
     if let Some(seconds) = error.retry_after() {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }

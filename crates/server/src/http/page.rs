@@ -16,8 +16,12 @@ pub(super) async fn page(method: Method, uri: Uri) -> Response {
         return ApiError::not_found("route").into_response();
     }
     if method != Method::GET && method != Method::HEAD {
-        return ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "only GET is answered here")
-            .into_response();
+        return ApiError::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "only GET is answered here",
+        )
+        .into_response();
     }
     // A file that is asked for by name and is not there is not the page.
     let (name, what) = path.strip_prefix("assets/").map_or(("index.html", "page"), |file| (file, "file"));

@@ -89,7 +89,8 @@ impl Reader {
                 self.tell_traces().await?;
                 traces_at = Instant::now() + TRACE_EVERY;
             }
-            let next = if self.traces.is_empty() { heartbeat_at } else { heartbeat_at.min(traces_at) };
+            let next =
+                if self.traces.is_empty() { heartbeat_at } else { heartbeat_at.min(traces_at) };
             tokio::select! {
                 changed = latest.changed() => changed.map_err(|_| Gone)?,
                 _ = stopping.wait_for(|stopping| *stopping) => return Err(Gone),
@@ -119,7 +120,8 @@ impl Reader {
             match change {
                 Change::Trace(trace) => drop(self.traces.insert(trace.trace_id.clone(), trace)),
                 Change::Span(span) => {
-                    let name = if span.state == SpanState::Running { "span_start" } else { "span_end" };
+                    let name =
+                        if span.state == SpanState::Running { "span_start" } else { "span_end" };
                     let preview = span.output_preview.as_deref();
                     let summary = SpanSummary::of(&span);
                     self.send(name, seq, &WithPreview { span: &summary, preview }).await?;

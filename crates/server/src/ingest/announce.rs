@@ -75,7 +75,9 @@ pub fn announcement(body: &[u8], limits: &Limits) -> Result<Announcement, Unread
     for (at, line) in lines.enumerate() {
         let wrong = |reason: String| Unreadable(format!("line {}: {reason}", at + 1));
         let line: Line = serde_json::from_slice(line).map_err(|error| {
-            wrong(format!("{error}; expected an object with one of process, start, heartbeat, health, bye"))
+            wrong(format!(
+                "{error}; expected an object with one of process, start, heartbeat, health, bye"
+            ))
         })?;
         if let Line::Process(process) = line {
             origin = Arc::new(origin_of(&process));
@@ -84,7 +86,9 @@ pub fn announcement(body: &[u8], limits: &Limits) -> Result<Announcement, Unread
             continue;
         }
         if announced.process.is_empty() {
-            return Err(wrong("begin with {\"process\":{\"id\":\"..\",\"service\":\"..\"}}".to_owned()));
+            return Err(wrong(
+                "begin with {\"process\":{\"id\":\"..\",\"service\":\"..\"}}".to_owned(),
+            ));
         }
         match line {
             Line::Start(start) if announced.started.len() < limits.spans => {
@@ -104,7 +108,9 @@ pub fn announcement(body: &[u8], limits: &Limits) -> Result<Announcement, Unread
         }
     }
     if announced.process.is_empty() {
-        return Err(Unreadable("nothing was sent; begin with {\"process\":{\"id\":\"..\"}}".to_owned()));
+        return Err(Unreadable(
+            "nothing was sent; begin with {\"process\":{\"id\":\"..\"}}".to_owned(),
+        ));
     }
     let blocks = packer.finish();
     Ok(Announcement { announced, batch: Batch { blocks, ..Batch::default() } })
@@ -130,9 +136,11 @@ fn origin_of(process: &ProcessLine) -> OriginBytes {
 }
 
 fn wire(start: Start) -> Result<Span, String> {
-    let trace_id: glassbox_trace::id::TraceId = start.trace_id.parse().map_err(|error| format!("trace_id: {error}"))?;
+    let trace_id: glassbox_trace::id::TraceId =
+        start.trace_id.parse().map_err(|error| format!("trace_id: {error}"))?;
     let id = |name: &str, text: &str| -> Result<Vec<u8>, String> {
-        let id: glassbox_trace::id::SpanId = text.parse().map_err(|error| format!("{name}: {error}"))?;
+        let id: glassbox_trace::id::SpanId =
+            text.parse().map_err(|error| format!("{name}: {error}"))?;
         Ok(id.to_bytes().to_vec())
     };
     let mut attributes = Vec::new();
@@ -160,7 +168,11 @@ fn wire(start: Start) -> Result<Span, String> {
     Ok(Span {
         trace_id: trace_id.to_bytes().to_vec(),
         span_id: id("span_id", &start.span_id)?,
-        parent_span_id: start.parent_id.map(|parent| id("parent_id", &parent)).transpose()?.unwrap_or_default(),
+        parent_span_id: start
+            .parent_id
+            .map(|parent| id("parent_id", &parent))
+            .transpose()?
+            .unwrap_or_default(),
         name: start.name,
         start_time_unix_nano: start.start_us.saturating_mul(1000),
         attributes,

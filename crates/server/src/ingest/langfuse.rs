@@ -4,8 +4,8 @@ use super::{Unreadable, span};
 use crate::received::{Origin, cut};
 use crate::store::{Batch, NewScore, OriginBytes, Packer};
 use crate::wire::WireSpan;
-use glassbox_trace::vocabulary::{general, langfuse as keys};
 use glassbox_trace::vocabulary::dialects::langfuse_old;
+use glassbox_trace::vocabulary::{general, langfuse as keys};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 use serde::{Deserialize, Serialize};
@@ -62,7 +62,9 @@ pub fn langfuse(body: &[u8]) -> Result<LangfuseBatch, Unreadable> {
     let request: Request = serde_json::from_slice(body)
         .map_err(|error| Unreadable(format!("expected {{\"batch\":[..]}} in JSON: {error}")))?;
     if request.batch.len() > MOST_EVENTS {
-        return Err(Unreadable(format!("more than {MOST_EVENTS} events in one batch; send smaller ones")));
+        return Err(Unreadable(format!(
+            "more than {MOST_EVENTS} events in one batch; send smaller ones"
+        )));
     }
     let mut read = LangfuseBatch::default();
     let mut packer = Packer::default();
@@ -86,7 +88,9 @@ pub fn langfuse(body: &[u8]) -> Result<LangfuseBatch, Unreadable> {
         };
         match taken {
             Ok(()) => read.successes.push(EventSuccess { id, status: 201 }),
-            Err(message) => read.errors.push(EventError { id, status: 400, error: message.clone(), message }),
+            Err(message) => {
+                read.errors.push(EventError { id, status: 400, error: message.clone(), message })
+            }
         }
     }
     read.batch.blocks = packer.finish();
@@ -103,7 +107,9 @@ fn part(event: &Value) -> Result<Option<Part>, String> {
     let kind = event["type"].as_str().ok_or("type: expected a text")?;
     let body = event["body"].as_object().ok_or("body: expected an object")?;
     let made_at = event["timestamp"].as_str().and_then(span::nanos).unwrap_or(0);
-    let span = |kind: &str| observation(body, kind).map(|span| Some(Part::Span(span::fragment(&span, made_at, false))));
+    let span = |kind: &str| {
+        observation(body, kind).map(|span| Some(Part::Span(span::fragment(&span, made_at, false))))
+    };
     match kind {
         "trace-create" => {
             Ok(Some(Part::Span(span::fragment(&trace(body, made_at)?, made_at, true))))
@@ -112,11 +118,14 @@ fn part(event: &Value) -> Result<Option<Part>, String> {
         "sdk-log" => Ok(None),
         "event-create" => span("event"),
         "observation-create" | "observation-update" => {
-            let kind = body.get("type").and_then(Value::as_str).unwrap_or("span").to_ascii_lowercase();
+            let kind =
+                body.get("type").and_then(Value::as_str).unwrap_or("span").to_ascii_lowercase();
             span(&kind)
         }
         other => match other.rsplit_once('-') {
-            Some((kind, "create" | "update")) if crate::received::is_langfuse_kind(kind) => span(kind),
+            Some((kind, "create" | "update")) if crate::received::is_langfuse_kind(kind) => {
+                span(kind)
+            }
             _ => Err(format!("type: {other:?} is not known")),
         },
     }
@@ -243,8 +252,12 @@ fn usage(usage: &Value) -> Option<Value> {
 
 fn score(body: &Map<String, Value>, made_at: u64) -> Result<NewScore, String> {
     let trace = text(body, "traceId").ok_or("body.traceId: expected a text")?;
-    let name = text(body, "name").filter(|name| !name.is_empty()).ok_or("body.name: expected a text")?;
-    let value = body.get("value").filter(|value| !value.is_null()).ok_or("body.value: expected a number or a text")?;
+    let name =
+        text(body, "name").filter(|name| !name.is_empty()).ok_or("body.name: expected a text")?;
+    let value = body
+        .get("value")
+        .filter(|value| !value.is_null())
+        .ok_or("body.value: expected a number or a text")?;
     let id = text(body, "id").map_or_else(|| format!("{trace}/{name}/{made_at}"), str::to_owned);
     Ok(NewScore {
         id,

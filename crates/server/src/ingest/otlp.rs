@@ -34,8 +34,11 @@ impl Accepted {
     #[must_use]
     pub fn rejection(&self) -> Option<(usize, String)> {
         let count: usize = self.rejected.values().sum();
-        let reasons: Vec<_> =
-            self.rejected.iter().map(|(reason, count)| format!("{count} times: {reason}")).collect();
+        let reasons: Vec<_> = self
+            .rejected
+            .iter()
+            .map(|(reason, count)| format!("{count} times: {reason}"))
+            .collect();
         (count > 0).then(|| (count, reasons.join("; ")))
     }
 }
@@ -71,14 +74,18 @@ fn protobuf(body: &[u8], limits: &Limits) -> Result<Accepted, Unreadable> {
         let origin = match group.resource_attributes() {
             Ok(attributes) => Origin::read(&attributes),
             Err(error) => {
-                *accepted.rejected.entry(format!("the resource: {error}")).or_default() += group.spans.len();
+                *accepted.rejected.entry(format!("the resource: {error}")).or_default() +=
+                    group.spans.len();
                 continue;
             }
         };
         let origin = Arc::new(OriginBytes::new(group.resource, group.scope, origin));
         for bytes in group.spans {
             if accepted.spans >= limits.spans {
-                let reason = format!("more than {} spans in one request; send smaller batches", limits.spans);
+                let reason = format!(
+                    "more than {} spans in one request; send smaller batches",
+                    limits.spans
+                );
                 *accepted.rejected.entry(reason).or_default() += 1;
                 continue;
             }
@@ -87,7 +94,12 @@ fn protobuf(body: &[u8], limits: &Limits) -> Result<Accepted, Unreadable> {
                     packer.push(&wire, bytes, &origin);
                     accepted.spans += 1;
                 }
-                Ok(_) => *accepted.rejected.entry("fields that OTLP does not have".to_owned()).or_default() += 1,
+                Ok(_) => {
+                    *accepted
+                        .rejected
+                        .entry("fields that OTLP does not have".to_owned())
+                        .or_default() += 1
+                }
                 Err(error) => *accepted.rejected.entry(error.to_string()).or_default() += 1,
             }
         }

@@ -54,7 +54,8 @@ pub(super) fn resource(attributes: Vec<KeyValue>) -> Vec<u8> {
 
 /// Reads a trace's id: 32 hex digits, with dashes or not; anything else is hashed to as many bytes.
 pub(super) fn trace_id(text: &str) -> TraceId {
-    let digits: String = text.chars().filter(|c| *c != '-').collect::<String>().to_ascii_lowercase();
+    let digits: String =
+        text.chars().filter(|c| *c != '-').collect::<String>().to_ascii_lowercase();
     digits.parse().unwrap_or_else(|_| TraceId::from_bytes(hashed(text)))
 }
 

@@ -23,9 +23,10 @@ pub fn matches(filter: &Filter, change: &Change) -> bool {
 fn span_fits(condition: &Condition, span: &ReceivedSpan) -> bool {
     let context = &span.context;
     match condition {
-        Condition::Words(words) => {
-            holds(words, [Some(&span.name), span.input_preview.as_ref(), span.output_preview.as_ref()])
-        }
+        Condition::Words(words) => holds(
+            words,
+            [Some(&span.name), span.input_preview.as_ref(), span.output_preview.as_ref()],
+        ),
         Condition::Text(key, pattern) => {
             let fits = |text: Option<&str>| text.is_some_and(|text| pattern.matches(text));
             match key {
@@ -66,19 +67,24 @@ fn span_fits(condition: &Condition, span: &ReceivedSpan) -> bool {
         }
         Condition::Status(status) => state(*status) == span.state,
         Condition::Has(Has::Error) => span.error.is_some(),
-        Condition::Has(Has::CacheHit) => span.phases.as_ref().is_some_and(|phases| phases.cache_hit),
+        Condition::Has(Has::CacheHit) => {
+            span.phases.as_ref().is_some_and(|phases| phases.cache_hit)
+        }
         Condition::Has(Has::Score) => false,
         Condition::Metadata(key, pattern) => context.metadata.get(key).is_some_and(|value| {
-            value.as_str().map_or_else(|| pattern.matches(&value.to_string()), |text| pattern.matches(text))
+            value
+                .as_str()
+                .map_or_else(|| pattern.matches(&value.to_string()), |text| pattern.matches(text))
         }),
     }
 }
 
 fn trace_fits(condition: &Condition, trace: &TraceSummary) -> bool {
     match condition {
-        Condition::Words(words) => {
-            holds(words, [Some(&trace.name), trace.input_preview.as_ref(), trace.output_preview.as_ref()])
-        }
+        Condition::Words(words) => holds(
+            words,
+            [Some(&trace.name), trace.input_preview.as_ref(), trace.output_preview.as_ref()],
+        ),
         Condition::Text(key, pattern) => {
             let fits = |text: Option<&str>| text.is_some_and(|text| pattern.matches(text));
             match key {
@@ -93,13 +99,19 @@ fn trace_fits(condition: &Condition, trace: &TraceSummary) -> bool {
                 TextKey::Service => fits(trace.service.as_deref()),
                 TextKey::Trace => fits(Some(&trace.trace_id)),
                 // Facts of single spans, which the trace's summary does not have.
-                TextKey::Provider | TextKey::Kind | TextKey::Error | TextKey::Span | TextKey::Tool => false,
+                TextKey::Provider
+                | TextKey::Kind
+                | TextKey::Error
+                | TextKey::Span
+                | TextKey::Tool => false,
             }
         }
         Condition::Number(key, range) => {
             let number = match key {
                 NumberKey::Cost => trace.cost_usd.map(|dollars| dollars.0),
-                NumberKey::Tokens => Some(i64::try_from(trace.tokens.0.total()).unwrap_or(i64::MAX)),
+                NumberKey::Tokens => {
+                    Some(i64::try_from(trace.tokens.0.total()).unwrap_or(i64::MAX))
+                }
                 NumberKey::Duration => trace.duration_us,
                 NumberKey::Retries => Some(trace.retries),
                 NumberKey::Errors => Some(trace.errors),
@@ -113,7 +125,9 @@ fn trace_fits(condition: &Condition, trace: &TraceSummary) -> bool {
         Condition::Has(Has::CacheHit) => trace.cache_hits > 0,
         Condition::Has(Has::Score) => false,
         Condition::Metadata(key, pattern) => trace.metadata.get(key).is_some_and(|value| {
-            value.as_str().map_or_else(|| pattern.matches(&value.to_string()), |text| pattern.matches(text))
+            value
+                .as_str()
+                .map_or_else(|| pattern.matches(&value.to_string()), |text| pattern.matches(text))
         }),
     }
 }

@@ -88,7 +88,8 @@ impl Registry {
         let is_known = inner.processes.contains_key(&announced.process);
         if announced.bye {
             let gone = inner.processes.remove(&announced.process);
-            let running: Vec<_> = gone.map(|process| process.running).unwrap_or_default().into_iter().collect();
+            let running: Vec<_> =
+                gone.map(|process| process.running).unwrap_or_default().into_iter().collect();
             running.iter().for_each(|span| drop(inner.running.remove(span)));
             return (is_known, running);
         }

@@ -14,7 +14,11 @@ pub fn input<'a>(wire: &'a WireSpan<'_>) -> Option<Cow<'a, Any<'a>>> {
     content(wire, keys::INPUT, |key| {
         key.starts_with(inference::INPUT_MESSAGES) || key.starts_with(gen_ai_old::PROMPT)
     })
-    .or_else(|| event(wire, |name| name != gen_ai_old::CHOICE_EVENT && name != gen_ai_old::CONTENT_COMPLETION_EVENT))
+    .or_else(|| {
+        event(wire, |name| {
+            name != gen_ai_old::CHOICE_EVENT && name != gen_ai_old::CONTENT_COMPLETION_EVENT
+        })
+    })
 }
 
 /// Returns what came out: the value under the first key that has one.
@@ -23,7 +27,11 @@ pub fn output<'a>(wire: &'a WireSpan<'_>) -> Option<Cow<'a, Any<'a>>> {
     content(wire, keys::OUTPUT, |key| {
         key.starts_with(inference::OUTPUT_MESSAGES) || key.starts_with(gen_ai_old::COMPLETION)
     })
-    .or_else(|| event(wire, |name| name == gen_ai_old::CHOICE_EVENT || name == gen_ai_old::CONTENT_COMPLETION_EVENT))
+    .or_else(|| {
+        event(wire, |name| {
+            name == gen_ai_old::CHOICE_EVENT || name == gen_ai_old::CONTENT_COMPLETION_EVENT
+        })
+    })
 }
 
 /// The value under one of the keys, or the first text of messages that are flattened into many keys.
@@ -43,8 +51,10 @@ fn content<'a>(
 
 /// The content of an event, as older conventions have it.
 fn event<'a>(wire: &'a WireSpan<'_>, is_meant: impl Fn(&str) -> bool) -> Option<Cow<'a, Any<'a>>> {
-    let mut events = wire.events.iter().filter(|event| is_content(&event.name) && is_meant(&event.name));
-    let found = events.find_map(|event| event.attributes.iter().find(|(_, value)| value.as_text().is_some()));
+    let mut events =
+        wire.events.iter().filter(|event| is_content(&event.name) && is_meant(&event.name));
+    let found = events
+        .find_map(|event| event.attributes.iter().find(|(_, value)| value.as_text().is_some()));
     found.map(|(_, value)| Cow::Borrowed(value))
 }
 

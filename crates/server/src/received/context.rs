@@ -88,8 +88,10 @@ pub(super) fn context(attributes: &Attributes<'_>, origin: &Origin) -> TraceCont
 fn metadata(attributes: &Attributes<'_>) -> Map<String, Value> {
     let mut metadata = Map::new();
     for key in keys::METADATA_OBJECTS {
-        if let Some(Value::Object(object)) =
-            attributes.get(key).and_then(Any::as_text).and_then(|json| serde_json::from_str(json).ok())
+        if let Some(Value::Object(object)) = attributes
+            .get(key)
+            .and_then(Any::as_text)
+            .and_then(|json| serde_json::from_str(json).ok())
         {
             metadata.extend(object);
         }

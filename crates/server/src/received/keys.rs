@@ -123,19 +123,15 @@ pub(super) const SESSION: Keys = &[
 pub(super) const USER: Keys =
     &[langfuse_old::USER_ID, general::USER_ID, traceloop::USER_ID, vercel::USER_ID];
 pub(super) const TAGS: Keys = &[langfuse::TRACE_TAGS, langfuse_old::TAGS, openinference::TAGS];
-pub(super) const ENVIRONMENT: Keys = &[
-    langfuse::ENVIRONMENT,
-    general::DEPLOYMENT_ENVIRONMENT,
-    general::DEPLOYMENT_ENVIRONMENT_OLD,
-];
+pub(super) const ENVIRONMENT: Keys =
+    &[langfuse::ENVIRONMENT, general::DEPLOYMENT_ENVIRONMENT, general::DEPLOYMENT_ENVIRONMENT_OLD];
 pub(super) const RELEASE: Keys = &[langfuse::RELEASE, glassbox::RELEASE];
 pub(super) const VERSION: Keys = &[langfuse::VERSION, glassbox::VERSION];
 /// Beginnings of keys with facts on the trace.
 pub(super) const METADATA_PREFIXES: Keys =
     &[langfuse::TRACE_METADATA, traceloop::ASSOCIATION, vercel::METADATA];
 /// Keys with a JSON object of facts on the trace.
-pub(super) const METADATA_OBJECTS: Keys =
-    &[langfuse_old::TRACE_METADATA, openinference::METADATA];
+pub(super) const METADATA_OBJECTS: Keys = &[langfuse_old::TRACE_METADATA, openinference::METADATA];
 
 /// Returns who serves the model, by the conventions' name.
 pub(super) fn provider(attributes: &Attributes<'_>) -> Option<String> {

@@ -29,7 +29,8 @@ pub(super) fn usage_and_cost(
     let cost = if is_unknown {
         None
     } else {
-        told(attributes).or_else(|| computed(attributes, &usage, provider?, model?))
+        told(attributes)
+            .or_else(|| computed(attributes, &usage, provider.unwrap_or_default(), model?))
     };
     (usage, cost)
 }

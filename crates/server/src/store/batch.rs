@@ -26,7 +26,8 @@ impl Batch {
     /// Returns how many bytes the batch holds on to.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let spans = self.blocks.iter().map(|block| block.compressed.len() + 600 * block.spans.len());
+        let spans =
+            self.blocks.iter().map(|block| block.compressed.len() + 600 * block.spans.len());
         spans.sum::<usize>() + 300 * self.scores.len()
     }
 }

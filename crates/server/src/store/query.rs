@@ -1,7 +1,7 @@
 //! What can be asked of a store.
 
-use crate::filter::Filter;
 use super::Retention;
+use crate::filter::Filter;
 
 /// Which part of a list is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]

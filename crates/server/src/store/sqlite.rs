@@ -195,12 +195,8 @@ fn lock(options: &SqliteOptions) -> Result<File, StoreError> {
     if let Some(folder) = options.path.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(failed)?;
+    let file =
+        File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(_) => Err(StoreError::Locked(options.path.display().to_string())),
@@ -228,7 +224,10 @@ impl Store for SqliteStore {
         answer
     }
 
-    fn abandon(&self, spans: Vec<(TraceId, SpanId)>) -> oneshot::Receiver<Result<Written, StoreError>> {
+    fn abandon(
+        &self,
+        spans: Vec<(TraceId, SpanId)>,
+    ) -> oneshot::Receiver<Result<Written, StoreError>> {
         let (done, answer) = oneshot::channel();
         self.writer.submit(Job::Abandon(spans, done));
         answer
@@ -286,7 +285,12 @@ impl Store for SqliteStore {
         self.read(|connection| detail::scores(connection, trace_id))
     }
 
-    fn facets(&self, filter: &Filter, key: FacetKey, limit: usize) -> Result<Vec<Facet>, StoreError> {
+    fn facets(
+        &self,
+        filter: &Filter,
+        key: FacetKey,
+        limit: usize,
+    ) -> Result<Vec<Facet>, StoreError> {
         self.read(|connection| aggregate::facets(connection, filter, key, limit))
     }
 

@@ -1,4 +1,12 @@
-//! What the server promises, asked over real sockets.
+//! What the server promises, asked over real sockets and of a real file.
 
 mod stage;
 mod otlp;
+mod contract;
+mod order;
+mod sqlite;
+mod langfuse;
+mod live;
+mod access;
+mod limits;
+mod grpc;

@@ -26,12 +26,18 @@ async fn what_was_sent_is_what_the_api_returns() {
     assert_eq!(trace["tokens"], tokens);
     assert_eq!(trace["cost_usd"], "0.000165");
     assert_eq!(trace["models"], json!(["gpt-4o-mini"]));
-    assert_eq!((&trace["service"], &trace["duration_us"]), (&json!("coffee-shop"), &json!(100_000)));
+    assert_eq!(
+        (&trace["service"], &trace["duration_us"]),
+        (&json!("coffee-shop"), &json!(100_000))
+    );
 
     let id = "01".repeat(16);
     let view = stage.get(&format!("/api/v1/traces/{id}")).await;
     assert_eq!(view["spans"].as_array().unwrap().len(), 3);
-    assert_eq!(view["spans"][2]["odd"], json!(["orphan: its parent 0909090909090909 never arrived"]));
+    assert_eq!(
+        view["spans"][2]["odd"],
+        json!(["orphan: its parent 0909090909090909 never arrived"])
+    );
     assert_eq!(view["spans"][2]["error"], json!({"type": "_OTHER", "message": "no such cup"}));
 
     let span = stage.get(&format!("/api/v1/traces/{id}/spans/{}", "02".repeat(8))).await;

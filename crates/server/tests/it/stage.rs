@@ -13,7 +13,7 @@ use tempfile::TempDir;
 pub(crate) struct Stage {
     pub(crate) running: Running,
     pub(crate) client: reqwest::Client,
-    pub(crate) folder: TempDir,
+    _folder: TempDir,
 }
 
 impl Stage {
@@ -26,8 +26,9 @@ impl Stage {
         let mut options = Options::local(folder.path().join("traces.db"));
         change(&mut options);
         let running = Server::bind(options).await.unwrap();
-        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-        Self { running, client: client.build().unwrap(), folder }
+        let client =
+            reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        Self { running, client: client.build().unwrap(), _folder: folder }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -35,26 +36,36 @@ impl Stage {
     }
 
     pub(crate) async fn send(&self, spans: Vec<Span>) -> reqwest::Response {
-        let request = self.client.post(self.url("/v1/traces")).header("content-type", "application/x-protobuf");
+        let request = self
+            .client
+            .post(self.url("/v1/traces"))
+            .header("content-type", "application/x-protobuf");
         request.body(request_of(spans).encode_to_vec()).send().await.unwrap()
     }
 
     pub(crate) async fn get(&self, path: &str) -> Value {
-        let response = self.client.get(self.url(path)).bearer_auth(&self.running.token).send().await.unwrap();
+        let response =
+            self.client.get(self.url(path)).bearer_auth(&self.running.token).send().await.unwrap();
         assert!(response.status().is_success(), "{path}: {}", response.status());
         response.json().await.unwrap()
     }
 }
 
 pub(crate) fn request_of(spans: Vec<Span>) -> ExportTraceServiceRequest {
-    let resource = Resource { attributes: vec![text("service.name", "coffee-shop")], ..Resource::default() };
+    let resource =
+        Resource { attributes: vec![text("service.name", "coffee-shop")], ..Resource::default() };
     let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
-    let resource_spans = ResourceSpans { resource: Some(resource), scope_spans, ..ResourceSpans::default() };
+    let resource_spans =
+        ResourceSpans { resource: Some(resource), scope_spans, ..ResourceSpans::default() };
     ExportTraceServiceRequest { resource_spans: vec![resource_spans] }
 }
 
 pub(crate) fn attribute(key: &str, value: Any) -> KeyValue {
-    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
+    KeyValue {
+        key: key.to_owned(),
+        value: Some(AnyValue { value: Some(value) }),
+        ..KeyValue::default()
+    }
 }
 
 pub(crate) fn text(key: &str, value: &str) -> KeyValue {
@@ -93,7 +104,10 @@ pub(crate) fn call(trace: u8, id: u8, parent: u8, from_ms: u64, to_ms: u64) -> S
         int("gen_ai.usage.input_tokens", 1200),
         int("gen_ai.usage.cache_read.input_tokens", 1000),
         int("gen_ai.usage.output_tokens", 100),
-        text("gen_ai.input.messages", r#"[{"role":"user","parts":[{"type":"text","content":"An iced latte\nplease"}]}]"#),
+        text(
+            "gen_ai.input.messages",
+            r#"[{"role":"user","parts":[{"type":"text","content":"An iced latte\nplease"}]}]"#,
+        ),
         text(
             "gen_ai.output.messages",
             r#"[{"role":"assistant","parts":[{"type":"text","content":"With oat milk?"}],"finish_reason":"stop"}]"#,

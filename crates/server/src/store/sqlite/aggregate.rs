@@ -28,7 +28,10 @@ struct Calls {
     first_chunks: Vec<i64>,
 }
 
-pub(super) fn models(connection: &Connection, window: Window) -> Result<Vec<ModelSummary>, ReadError> {
+pub(super) fn models(
+    connection: &Connection,
+    window: Window,
+) -> Result<Vec<ModelSummary>, ReadError> {
     let mut statement = connection.prepare_cached(
         "SELECT provider, model, state, end_us - start_us, input, cache_read, cache_write, output, reasoning, cost,
              attempts, first_chunk_us
@@ -67,7 +70,8 @@ pub(super) fn models(connection: &Connection, window: Window) -> Result<Vec<Mode
         })
         .collect();
     models.sort_by(|left, right| {
-        let dearness = |model: &ModelSummary| (model.cost_usd.map_or(0, |dollars| dollars.0), model.calls);
+        let dearness =
+            |model: &ModelSummary| (model.cost_usd.map_or(0, |dollars| dollars.0), model.calls);
         dearness(right).cmp(&dearness(left)).then_with(|| left.model.cmp(&right.model))
     });
     Ok(models)
@@ -126,7 +130,8 @@ pub(super) fn stats(connection: &Connection, query: &StatsQuery) -> Result<Stats
         .map(|(key, buckets)| StatsGroup { key, points: buckets.into_iter().map(point).collect() })
         .collect();
     let size = |group: &StatsGroup| group.points.iter().map(|point| point.count).sum::<i64>();
-    groups.sort_by(|left, right| size(right).cmp(&size(left)).then_with(|| left.key.cmp(&right.key)));
+    groups
+        .sort_by(|left, right| size(right).cmp(&size(left)).then_with(|| left.key.cmp(&right.key)));
     groups.truncate(MOST_GROUPS);
     Ok(Stats { bucket_us, groups })
 }

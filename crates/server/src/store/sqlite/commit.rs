@@ -1,12 +1,14 @@
 //! One transaction: batches become rows, and the traces that they touch get new numbers.
 
 use super::fragments;
-use super::table::{load, release, write_span, write_summary};
 use super::row::{self, flags};
 use super::schema::PLACE_BITS;
+use super::table::{load, release, write_span, write_summary};
 use super::trace::{Entry, PARTS, Rank, Root, TraceState};
 use crate::received::{ReceivedSpan, State, TraceContext};
-use crate::store::{Batch, Block, Change, MOST_SPANS_OF_TRACE, NewScore, NewSpan, OriginBytes, Written};
+use crate::store::{
+    Batch, Block, Change, MOST_SPANS_OF_TRACE, NewScore, NewSpan, OriginBytes, Written,
+};
 use glassbox_trace::id::{SpanId, TraceId};
 use rusqlite::{Connection, params};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -45,8 +47,11 @@ impl Memory {
         if spans <= MOST_REMEMBERED {
             return;
         }
-        let mut by_age: Vec<_> =
-            self.traces.values().map(|trace| (trace.touched, trace.trace_id, trace.spans.len())).collect();
+        let mut by_age: Vec<_> = self
+            .traces
+            .values()
+            .map(|trace| (trace.touched, trace.trace_id, trace.spans.len()))
+            .collect();
         by_age.sort_unstable();
         for (touched, trace_id, count) in by_age {
             // What the last commit touched is likely to be touched again, however large it is.
@@ -60,7 +65,10 @@ impl Memory {
 }
 
 impl<'a> Commit<'a> {
-    pub(super) fn begin(connection: &'a Connection, memory: &'a mut Memory) -> rusqlite::Result<Self> {
+    pub(super) fn begin(
+        connection: &'a Connection,
+        memory: &'a mut Memory,
+    ) -> rusqlite::Result<Self> {
         connection.execute_batch("BEGIN IMMEDIATE")?;
         memory.commits += 1;
         let seq: i64 = connection
@@ -102,7 +110,9 @@ impl<'a> Commit<'a> {
             let block = parts.take_out(block);
             self.block(&block, false, &mut written)?;
         }
-        for block in parts.put_together(|trace_id, span_id| self.payload_of_parts(trace_id, span_id))? {
+        for block in
+            parts.put_together(|trace_id, span_id| self.payload_of_parts(trace_id, span_id))?
+        {
             self.block(&block, true, &mut written)?;
         }
         for score in &batch.scores {
@@ -112,7 +122,12 @@ impl<'a> Commit<'a> {
         Ok(written)
     }
 
-    fn block(&mut self, block: &Block, is_parts: bool, written: &mut Written) -> rusqlite::Result<()> {
+    fn block(
+        &mut self,
+        block: &Block,
+        is_parts: bool,
+        written: &mut Written,
+    ) -> rusqlite::Result<()> {
         let block_no: i64 = self
             .connection
             .prepare_cached("SELECT COALESCE(MAX(no), 0) + 1 FROM blocks")?
@@ -181,7 +196,11 @@ impl<'a> Commit<'a> {
     }
 
     /// Returns the bytes of a span that was put together from parts.
-    fn payload_of_parts(&mut self, trace_id: TraceId, span_id: SpanId) -> rusqlite::Result<Option<Vec<u8>>> {
+    fn payload_of_parts(
+        &mut self,
+        trace_id: TraceId,
+        span_id: SpanId,
+    ) -> rusqlite::Result<Option<Vec<u8>>> {
         let trace = trace_of(self.connection, self.memory, trace_id)?;
         let Some(entry) = trace.spans.get(&row::span_number(span_id)) else { return Ok(None) };
         if entry.rank.class != PARTS {
@@ -195,7 +214,9 @@ impl<'a> Commit<'a> {
             return Ok(*no);
         }
         self.connection
-            .prepare_cached("INSERT OR IGNORE INTO origins (digest, resource, scope) VALUES (?, ?, ?)")?
+            .prepare_cached(
+                "INSERT OR IGNORE INTO origins (digest, resource, scope) VALUES (?, ?, ?)",
+            )?
             .execute(params![origin.digest, origin.resource, origin.scope])?;
         let no = self
             .connection
@@ -227,10 +248,16 @@ impl<'a> Commit<'a> {
     }
 
     /// Marks a span as abandoned if it is still running.
-    pub(super) fn abandon(&mut self, trace_id: TraceId, span_number: i64) -> rusqlite::Result<bool> {
+    pub(super) fn abandon(
+        &mut self,
+        trace_id: TraceId,
+        span_number: i64,
+    ) -> rusqlite::Result<bool> {
         let (connection, commits) = (self.connection, self.memory.commits);
         let trace = trace_of(connection, self.memory, trace_id)?;
-        let Some(entry) = trace.spans.get_mut(&span_number).filter(|entry| entry.state == State::Running) else {
+        let Some(entry) =
+            trace.spans.get_mut(&span_number).filter(|entry| entry.state == State::Running)
+        else {
             return Ok(false);
         };
         entry.state = State::Abandoned;
@@ -240,7 +267,8 @@ impl<'a> Commit<'a> {
         trace.touched = commits;
         self.touched.insert(trace_id);
         if let Some(span) = super::detail::received(connection, entry.id)? {
-            self.changes.push(Change::Span(Arc::new(ReceivedSpan { state: State::Abandoned, ..span })));
+            self.changes
+                .push(Change::Span(Arc::new(ReceivedSpan { state: State::Abandoned, ..span })));
         }
         Ok(true)
     }
@@ -332,4 +360,3 @@ fn context_of(
     trace.contexts.push(Arc::new(context.clone()));
     Ok(at)
 }
-

@@ -20,7 +20,9 @@ pub(super) fn trace(
 ) -> Result<Option<TraceView>, ReadError> {
     let found = connection
         .prepare_cached(&format!("SELECT {TRACE_COLUMNS}, t.no FROM traces t WHERE trace_id = ?"))?
-        .query_row([trace_id.to_bytes()], |row| Ok((row::trace_summary(row)?, row.get::<_, i64>(30)?)))
+        .query_row([trace_id.to_bytes()], |row| {
+            Ok((row::trace_summary(row)?, row.get::<_, i64>(30)?))
+        })
         .optional()?;
     let Some((trace, no)) = found else { return Ok(None) };
     let (from, to) = ids_of(no);
@@ -58,7 +60,9 @@ fn tell_oddities(spans: &mut [SpanSummary], truncated: bool) {
                 .map(|parent| format!("orphan: its parent {parent} never arrived")),
         };
         // A span that is its own parent has been told so.
-        let odd = odd.filter(|odd| !(odd.starts_with("cycle") && spans[at].odd.iter().any(|odd| odd.starts_with("cycle"))));
+        let odd = odd.filter(|odd| {
+            !(odd.starts_with("cycle") && spans[at].odd.iter().any(|odd| odd.starts_with("cycle")))
+        });
         spans[at].odd.extend(odd);
     }
 }
@@ -100,11 +104,10 @@ pub(super) fn span(
     trace_id: TraceId,
     span_id: SpanId,
 ) -> Result<Option<RawSpan>, ReadError> {
-    let mut statement = connection.prepare_cached(&format!(
-        "{} AND s.span_id = ?",
-        raw_query()
-    ))?;
-    let found = statement.query_row(params![trace_id.to_bytes(), row::span_number(span_id)], raw).optional()?;
+    let mut statement = connection.prepare_cached(&format!("{} AND s.span_id = ?", raw_query()))?;
+    let found = statement
+        .query_row(params![trace_id.to_bytes(), row::span_number(span_id)], raw)
+        .optional()?;
     Ok(found)
 }
 
@@ -176,7 +179,9 @@ pub(super) fn payload(connection: &Connection, id: i64) -> rusqlite::Result<Opti
 pub(super) fn received(connection: &Connection, id: i64) -> rusqlite::Result<Option<ReceivedSpan>> {
     let Some(bytes) = payload(connection, id)? else { return Ok(None) };
     let resource: Vec<u8> = connection
-        .prepare_cached("SELECT o.resource FROM spans s JOIN origins o ON o.no = s.origin WHERE s.id = ?")?
+        .prepare_cached(
+            "SELECT o.resource FROM spans s JOIN origins o ON o.no = s.origin WHERE s.id = ?",
+        )?
         .query_row([id], |row| row.get(0))
         .optional()?
         .unwrap_or_default();
@@ -186,7 +191,10 @@ pub(super) fn received(connection: &Connection, id: i64) -> rusqlite::Result<Opt
     Ok(wire.ok().map(|wire| ReceivedSpan::read(&wire, &origin.unwrap_or_default())))
 }
 
-pub(super) fn scores(connection: &Connection, trace_id: TraceId) -> Result<Vec<ScoreView>, ReadError> {
+pub(super) fn scores(
+    connection: &Connection,
+    trace_id: TraceId,
+) -> Result<Vec<ScoreView>, ReadError> {
     let mut statement = connection.prepare_cached(
         "SELECT id, span_id, name, value, comment, at_us FROM scores WHERE trace_id = ? ORDER BY at_us, id",
     )?;

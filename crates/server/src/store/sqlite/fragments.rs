@@ -29,13 +29,15 @@ impl Parts {
             return block;
         }
         let raw = zstd::bulk::decompress(&block.compressed, block.raw_bytes).unwrap_or_default();
-        let (parts, spans): (Vec<_>, Vec<NewSpan>) = block.spans.into_iter().partition(|new| new.is_fragment);
+        let (parts, spans): (Vec<_>, Vec<NewSpan>) =
+            block.spans.into_iter().partition(|new| new.is_fragment);
         for new in parts {
             let Some(bytes) = raw.get(new.offset..new.offset + new.length) else { continue };
-            let arrived = self
-                .0
-                .entry((new.span.trace_id, new.span.span_id))
-                .or_insert_with(|| Arrived { parts: BTreeSet::new(), origin: Arc::clone(&new.origin) });
+            let arrived =
+                self.0.entry((new.span.trace_id, new.span.span_id)).or_insert_with(|| Arrived {
+                    parts: BTreeSet::new(),
+                    origin: Arc::clone(&new.origin),
+                });
             arrived.parts.extend(split(bytes));
         }
         Block { spans, ..block }
@@ -68,7 +70,8 @@ impl Parts {
 
 /// Takes parts that stand behind one another apart, with the times when they were made.
 fn split(bytes: &[u8]) -> BTreeSet<(u64, Vec<u8>)> {
-    let starts: Vec<_> = crate::wire::fields(bytes).filter(|field| field.number == FRAGMENT_FIELD).collect();
+    let starts: Vec<_> =
+        crate::wire::fields(bytes).filter(|field| field.number == FRAGMENT_FIELD).collect();
     let ends = starts.iter().skip(1).map(|field| field.at).chain([bytes.len()]);
     let parts = starts.iter().zip(ends);
     parts.map(|(field, end)| (field.value, bytes[field.at..end].to_vec())).collect()

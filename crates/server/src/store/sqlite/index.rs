@@ -44,8 +44,10 @@ fn index_next(connection: &Connection) -> rusqlite::Result<bool> {
         .optional()?;
     let Some((no, directory, data)) = next else { return Ok(false) };
     let raw = super::detail::decompress(&data).unwrap_or_default();
-    let mut in_use = connection.prepare_cached("SELECT flags FROM spans WHERE id = ? AND block = ?")?;
-    let mut insert = connection.prepare_cached("INSERT OR REPLACE INTO texts (rowid, text) VALUES (?, ?)")?;
+    let mut in_use =
+        connection.prepare_cached("SELECT flags FROM spans WHERE id = ? AND block = ?")?;
+    let mut insert =
+        connection.prepare_cached("INSERT OR REPLACE INTO texts (rowid, text) VALUES (?, ?)")?;
     for place in directory.chunks_exact(16) {
         let number = |at: usize| {
             let bytes: [u8; 4] = place[at..at + 4].try_into().unwrap_or_default();
@@ -60,9 +62,7 @@ fn index_next(connection: &Connection) -> rusqlite::Result<bool> {
             insert.execute(params![id, text(&wire)])?;
         }
     }
-    connection
-        .prepare_cached("UPDATE meta SET value = ? WHERE key = 'indexed'")?
-        .execute([no])?;
+    connection.prepare_cached("UPDATE meta SET value = ? WHERE key = 'indexed'")?.execute([no])?;
     Ok(true)
 }
 
@@ -82,7 +82,11 @@ fn text(wire: &WireSpan<'_>) -> String {
             || OUTPUT.contains(&key)
             || [openinference::INPUT_MESSAGES, openinference::OUTPUT_MESSAGES]
                 .iter()
-                .chain(&[gen_ai_old::PROMPT, gen_ai_old::COMPLETION, gen_ai_old::SYSTEM_INSTRUCTIONS])
+                .chain(&[
+                    gen_ai_old::PROMPT,
+                    gen_ai_old::COMPLETION,
+                    gen_ai_old::SYSTEM_INSTRUCTIONS,
+                ])
                 .any(|prefix| key.starts_with(prefix))
     };
     for (key, value) in wire.attributes.iter().filter(|(key, _)| is_content(key)) {
@@ -160,7 +164,12 @@ mod tests {
     fn escapes_do_not_stick_to_words() {
         let mut text = String::new();
         plain(r#"{\"a\":\"one\ntwo\u00e9 C:\\nix\"}"#, &mut text);
-        assert_eq!(text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect::<Vec<_>>(), ["a", "one", "twoé", "C", "ix"]);
+        assert_eq!(
+            text.split(|c: char| !c.is_alphanumeric())
+                .filter(|word| !word.is_empty())
+                .collect::<Vec<_>>(),
+            ["a", "one", "twoé", "C", "ix"]
+        );
     }
 
     #[test]

@@ -9,7 +9,10 @@ use crate::view::{Dollars, GroupSummary, Page, SpanSummary, Tokens, TraceSummary
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-pub(super) fn traces(connection: &Connection, query: &TraceQuery) -> Result<Page<TraceSummary>, ReadError> {
+pub(super) fn traces(
+    connection: &Connection,
+    query: &TraceQuery,
+) -> Result<Page<TraceSummary>, ReadError> {
     let column = match query.sort {
         Sort::Start => "t.start_us",
         // What has none comes last when the largest come first.
@@ -96,11 +99,16 @@ pub(super) fn groups(
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map(params_from_iter(conditions.values), |row| {
         let key: String = row.get(0)?;
-        let (session_id, user_id) = if by == By::Session { (Some(key), None) } else { (None, Some(key)) };
+        let (session_id, user_id) =
+            if by == By::Session { (Some(key), None) } else { (None, Some(key)) };
         let users: Vec<Option<String>> =
             serde_json::from_str(row.get_ref(4)?.as_str().unwrap_or_default()).unwrap_or_default();
         Ok(GroupSummary {
-            users: if session_id.is_some() { users.into_iter().flatten().collect() } else { Vec::new() },
+            users: if session_id.is_some() {
+                users.into_iter().flatten().collect()
+            } else {
+                Vec::new()
+            },
             session_id,
             user_id,
             traces: row.get(1)?,

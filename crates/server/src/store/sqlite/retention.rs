@@ -13,7 +13,10 @@ const TRACES_AT_ONCE: usize = 200;
 const PAGES_AT_ONCE: i64 = 500;
 
 /// Removes some of what is not to be kept. Returns whether there is more to do.
-pub(super) fn remove_some(connection: &Connection, retention: &Retention) -> rusqlite::Result<bool> {
+pub(super) fn remove_some(
+    connection: &Connection,
+    retention: &Retention,
+) -> rusqlite::Result<bool> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let mut removed = 0;
     while removed < TRACES_AT_ONCE && remove_oldest(connection, retention)? {
@@ -22,7 +25,8 @@ pub(super) fn remove_some(connection: &Connection, retention: &Retention) -> rus
     connection.execute_batch("COMMIT")?;
     if free_pages(connection)? > 0 {
         // Each page that is given back is a row, so they have to be stepped through.
-        let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES_AT_ONCE})"))?;
+        let mut statement =
+            connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES_AT_ONCE})"))?;
         let mut rows = statement.query([])?;
         while rows.next()?.is_some() {}
     }
@@ -56,7 +60,9 @@ fn remove(connection: &Connection, no: i64, trace_id: &[u8]) -> rusqlite::Result
     let (from, to) = ids_of(no);
     index::forget(connection, from, to)?;
     let blocks: Vec<(i64, i64)> = connection
-        .prepare_cached("SELECT block, COUNT(*) FROM spans WHERE id >= ? AND id < ? GROUP BY block")?
+        .prepare_cached(
+            "SELECT block, COUNT(*) FROM spans WHERE id >= ? AND id < ? GROUP BY block",
+        )?
         .query_map([from, to], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
     for (block, count) in blocks {

@@ -152,7 +152,9 @@ pub(super) fn span_summary(row: &Row<'_>) -> rusqlite::Result<SpanSummary> {
     let (start_us, end_us): (i64, Option<i64>) = (row.get(6)?, row.get(7)?);
     let error = row.get::<_, Option<String>>(8)?;
     let error = match error {
-        Some(kind) => Some(ErrorInfo { kind, message: row.get::<_, Option<String>>(9)?.unwrap_or_default() }),
+        Some(kind) => {
+            Some(ErrorInfo { kind, message: row.get::<_, Option<String>>(9)?.unwrap_or_default() })
+        }
         None => None,
     };
     let usage = usage(row, 12)?;

@@ -48,7 +48,8 @@ pub(super) fn migrate(connection: &Connection, path: &str) -> Result<(), StoreEr
         return Err(StoreError::TooNew { path: path.to_owned(), found: version, known });
     }
     for (at, migration) in MIGRATIONS.iter().enumerate().skip(done) {
-        let script = format!("BEGIN IMMEDIATE; {migration}; PRAGMA user_version = {}; COMMIT;", at + 1);
+        let script =
+            format!("BEGIN IMMEDIATE; {migration}; PRAGMA user_version = {}; COMMIT;", at + 1);
         connection.execute_batch(&script).map_err(failed)?;
     }
     Ok(())

@@ -34,8 +34,8 @@ pub(super) fn load(connection: &Connection, trace_id: TraceId) -> rusqlite::Resu
     };
     state.no = no;
     let (from, to) = ids_of(no);
-    let mut statement =
-        connection.prepare_cached("SELECT json FROM contexts WHERE id >= ? AND id < ? ORDER BY id")?;
+    let mut statement = connection
+        .prepare_cached("SELECT json FROM contexts WHERE id >= ? AND id < ? ORDER BY id")?;
     let contexts = statement.query_map([from, to], |row| {
         let json = row.get_ref(0)?.as_str().unwrap_or_default();
         Ok(Arc::new(serde_json::from_str::<TraceContext>(json).unwrap_or_default()))
@@ -79,11 +79,18 @@ pub(super) fn load(connection: &Connection, trace_id: TraceId) -> rusqlite::Resu
     Ok(state)
 }
 
-pub(super) fn write_span(connection: &Connection, new: &NewSpan, entry: &Entry, origin: i64) -> rusqlite::Result<()> {
+pub(super) fn write_span(
+    connection: &Connection,
+    new: &NewSpan,
+    entry: &Entry,
+    origin: i64,
+) -> rusqlite::Result<()> {
     let span = &new.span;
-    let extra = Extra { phases: span.phases.clone(), notes: span.notes.clone(), odd: span.odd.clone() };
+    let extra =
+        Extra { phases: span.phases.clone(), notes: span.notes.clone(), odd: span.odd.clone() };
     // Texts and numbers can always be written.
-    let extra = (extra != Extra::default()).then(|| serde_json::to_string(&extra).unwrap_or_default());
+    let extra =
+        (extra != Extra::default()).then(|| serde_json::to_string(&extra).unwrap_or_default());
     let usage = &span.usage;
     connection
         .prepare_cached(
@@ -130,7 +137,11 @@ pub(super) fn write_span(connection: &Connection, new: &NewSpan, entry: &Entry, 
     Ok(())
 }
 
-pub(super) fn write_summary(connection: &Connection, no: i64, trace: &TraceSummary) -> rusqlite::Result<()> {
+pub(super) fn write_summary(
+    connection: &Connection,
+    no: i64,
+    trace: &TraceSummary,
+) -> rusqlite::Result<()> {
     let usage = &trace.tokens.0;
     connection
         .prepare_cached(

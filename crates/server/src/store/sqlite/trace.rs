@@ -135,12 +135,15 @@ impl TraceState {
         let text = |read: fn(&TraceContext) -> &Option<String>| {
             contexts.iter().find_map(|context| read(context).clone())
         };
-        let record = self.spans.values().filter(|entry| entry.is_record()).min_by_key(|entry| entry.rank);
+        let record =
+            self.spans.values().filter(|entry| entry.is_record()).min_by_key(|entry| entry.rank);
         let of_root = |read: fn(&Root) -> &Option<String>| {
-            let mut roots = [record, root].into_iter().flatten().filter_map(|entry| entry.root.as_deref());
+            let mut roots =
+                [record, root].into_iter().flatten().filter_map(|entry| entry.root.as_deref());
             roots.find_map(|root| read(root).clone())
         };
-        let name_of_root = || root.and_then(|entry| entry.root.as_ref()).map(|root| root.name.clone());
+        let name_of_root =
+            || root.and_then(|entry| entry.root.as_ref()).map(|root| root.name.clone());
         TraceSummary {
             trace_id: self.trace_id.to_string(),
             name: text(|context| &context.name).or_else(name_of_root).unwrap_or_default(),
@@ -181,7 +184,8 @@ impl TraceState {
     /// The spans that have a model call somewhere below. Circles end where they come back to.
     fn with_calls_below(&self) -> HashSet<i64> {
         let mut above = HashSet::new();
-        for entry in self.spans.values().filter(|entry| entry.is_model_call() && !entry.is_record()) {
+        for entry in self.spans.values().filter(|entry| entry.is_model_call() && !entry.is_record())
+        {
             let mut parent = entry.parent;
             while let Some(id) = parent.filter(|id| above.insert(*id)) {
                 parent = self.spans.get(&id).and_then(|entry| entry.parent);
@@ -192,7 +196,8 @@ impl TraceState {
 
     /// The topmost span that began first; one without a parent before one whose parent has not come.
     fn root(&self) -> Option<&Entry> {
-        let has_parent = |entry: &Entry| entry.parent.is_some_and(|id| self.spans.contains_key(&id));
+        let has_parent =
+            |entry: &Entry| entry.parent.is_some_and(|id| self.spans.contains_key(&id));
         let tops = self.spans.iter().filter(|(_, entry)| !entry.is_record() && !has_parent(entry));
         let top = tops.min_by_key(|(id, entry)| (entry.parent.is_some(), entry.start_us, **id));
         top.map(|(_, entry)| entry)
@@ -207,8 +212,11 @@ impl TraceState {
                 *best = Some(best.map_or(trust, |best| best.min(trust)));
             }
         }
-        let mut contexts: Vec<_> =
-            best.into_iter().zip(&self.contexts).filter_map(|(trust, context)| Some((trust?, context))).collect();
+        let mut contexts: Vec<_> = best
+            .into_iter()
+            .zip(&self.contexts)
+            .filter_map(|(trust, context)| Some((trust?, context)))
+            .collect();
         contexts.sort_by_key(|(trust, _)| *trust);
         contexts.into_iter().map(|(_, context)| context.as_ref()).collect()
     }

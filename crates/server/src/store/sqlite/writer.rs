@@ -54,7 +54,10 @@ struct Queue {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, options: &SqliteOptions) -> Result<Self, StoreError> {
+    pub(super) fn start(
+        connection: Connection,
+        options: &SqliteOptions,
+    ) -> Result<Self, StoreError> {
         let (jobs, received) = crossbeam_channel::unbounded();
         let queue = Arc::new(Queue { most_bytes: options.queue_bytes, ..Queue::default() });
         let thread = Thread {

@@ -1,0 +1,32 @@
+//! OTLP over gRPC, spoken by tonic's client.
+
+use crate::stage::{Stage, request_of, span};
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use tonic::codec::CompressionEncoding;
+
+#[tokio::test]
+async fn spans_arrive_plain_and_compressed() {
+    let stage = Stage::new().await;
+    let client = TraceServiceClient::connect(stage.running.grpc.clone().unwrap()).await.unwrap();
+    let answer =
+        client.clone().export(request_of(vec![span(1, 1, 0, "plain", 0, 1)])).await.unwrap();
+    assert_eq!(answer.into_inner().partial_success, None);
+    let mut client = client.send_compressed(CompressionEncoding::Gzip);
+    let mut bad = span(2, 1, 0, "bad", 0, 1);
+    bad.trace_id = vec![0; 16];
+    let answer = client.export(request_of(vec![span(1, 2, 1, "gzip", 0, 1), bad])).await.unwrap();
+    assert_eq!(answer.into_inner().partial_success.unwrap().rejected_spans, 1);
+    assert_eq!(stage.get("/api/v1/traces").await["items"][0]["spans"], 2);
+    stage.running.stop().await;
+}
+
+#[tokio::test]
+async fn errors_have_their_code() {
+    let stage = Stage::with(|options| options.limits.body_bytes = 1000).await;
+    let mut client =
+        TraceServiceClient::connect(stage.running.grpc.clone().unwrap()).await.unwrap();
+    let large = span(1, 1, 0, &"x".repeat(2000), 0, 1);
+    let status = client.export(request_of(vec![large])).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::ResourceExhausted);
+    assert!(status.message().contains("more than 1000 bytes"), "{status}");
+}

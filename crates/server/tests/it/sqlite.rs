@@ -1,0 +1,169 @@
+//! What is particular to the store in a file: the file itself, retention, search, other processes.
+
+use crate::contract::{batch, write};
+use crate::stage::{call, span};
+use glassbox_server::filter::Filter;
+use glassbox_server::store::{Change, SqliteOptions, SqliteStore, Store, StoreError, TraceQuery};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+fn options(folder: &tempfile::TempDir) -> SqliteOptions {
+    SqliteOptions::new(folder.path().join("traces.db"))
+}
+
+fn found(store: &dyn Store, filter: &str) -> usize {
+    let filter = Filter::parse(filter, 0).unwrap();
+    store.traces(&TraceQuery { filter, ..TraceQuery::default() }).unwrap().items.len()
+}
+
+#[test]
+fn a_store_is_opened_again_with_all_that_it_had() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(options(&folder)).unwrap();
+    write(&store, batch(vec![span(1, 1, 0, "root", 0, 10)]));
+    drop(store);
+    let store = SqliteStore::open(options(&folder)).unwrap();
+    write(&store, batch(vec![call(1, 2, 1, 2, 8)]));
+    let view = store.trace("01".repeat(16).parse().unwrap(), 10).unwrap().unwrap();
+    assert_eq!((view.trace.spans, view.trace.model_calls), (2, 1));
+}
+
+#[test]
+fn one_server_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let _store = SqliteStore::open(options(&folder)).unwrap();
+    let error = SqliteStore::open(options(&folder)).unwrap_err();
+    assert!(matches!(error, StoreError::Locked(_)) && error.is_temporary(), "{error}");
+}
+
+#[test]
+fn what_is_no_store_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("traces.db");
+    std::fs::write(&path, "this is a diary, and not a small one: ".repeat(200)).unwrap();
+    let error = SqliteStore::open(options(&folder)).unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+    assert!(std::fs::read_to_string(&path).unwrap().starts_with("this is a diary"));
+}
+
+#[test]
+fn a_file_of_a_later_version_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(SqliteStore::open(options(&folder)).unwrap());
+    let connection = rusqlite::Connection::open(folder.path().join("traces.db")).unwrap();
+    connection.execute_batch("PRAGMA user_version = 99").unwrap();
+    drop(connection);
+    let error = SqliteStore::open(options(&folder)).unwrap_err();
+    assert!(error.to_string().contains("has version 99"), "{error}");
+}
+
+#[test]
+fn texts_are_searched_and_forgotten_with_their_traces() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(&folder);
+    let store = SqliteStore::open(options.clone()).unwrap();
+    write(&store, batch(vec![call(1, 1, 0, 0, 10), span(1, 2, 1, "grind beans", 1, 2)]));
+    store.settle().blocking_recv().unwrap().unwrap();
+    for (words, count) in [
+        ("latte", 1),
+        ("LATTE iced", 1),
+        ("lat*", 1),
+        ("tea", 0),
+        ("beans", 1),
+        ("\"oat milk\"", 1),
+    ] {
+        assert_eq!(found(&store, words), count, "{words}");
+    }
+    assert_eq!(
+        store.spans(&Filter::parse("latte", 0).unwrap(), &Default::default()).unwrap().items.len(),
+        1
+    );
+    drop(store);
+
+    // All of it began in January 2026, which is longer ago than a day.
+    options.retention.age = Some(Duration::from_hours(24));
+    let store = SqliteStore::open(options).unwrap();
+    store.settle().blocking_recv().unwrap().unwrap();
+    let health = store.health().unwrap();
+    assert_eq!((health.spans, health.traces, found(&store, "latte")), (0, 0, 0));
+    drop(store);
+    let connection = rusqlite::Connection::open(folder.path().join("traces.db")).unwrap();
+    for table in ["spans", "blocks", "contexts", "traces"] {
+        let rows: i64 = connection
+            .query_row(&format!("SELECT COUNT(*) FROM {table}"), [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(rows, 0, "{table}");
+    }
+}
+
+#[test]
+fn the_oldest_traces_make_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(&folder);
+    options.retention.bytes = Some(1 << 20);
+    let store = SqliteStore::open(options).unwrap();
+    for trace in 1..=60 {
+        let mut span = span(trace, 1, 0, "big", u64::from(trace), 100);
+        // Nothing that compresses well.
+        let noise: String = (0..60_000_u64)
+            .map(|at| {
+                char::from(
+                    33 + ((at * at * u64::from(trace)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58)
+                        as u8,
+                )
+            })
+            .collect();
+        span.attributes.push(crate::stage::text("noise", &noise));
+        write(&store, batch(vec![span]));
+    }
+    store.settle().blocking_recv().unwrap().unwrap();
+    let health = store.health().unwrap();
+    assert!(health.traces > 0 && health.traces < 60, "{health:?}");
+    assert!(
+        store.trace("01".repeat(16).parse().unwrap(), 1).unwrap().is_none(),
+        "the oldest one is gone"
+    );
+    assert!(
+        store.trace("3c".repeat(16).parse().unwrap(), 1).unwrap().is_some(),
+        "the latest one is there"
+    );
+}
+
+#[test]
+fn what_ran_is_abandoned_until_it_is_heard_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let changes = Arc::new(Mutex::new(Vec::new()));
+    let mut options = options(&folder);
+    let heard = Arc::clone(&changes);
+    options.listener = Some(Arc::new(move |more| heard.lock().unwrap().extend(more)));
+    let store = SqliteStore::open(options).unwrap();
+    let mut open = span(1, 1, 0, "root", 0, 0);
+    open.end_time_unix_nano = 0;
+    write(&store, batch(vec![open.clone()]));
+    let state = || store.traces(&TraceQuery::default()).unwrap().items[0].state;
+    assert_eq!(format!("{:?}", state()), "Running");
+    assert_eq!(store.abandon_all().blocking_recv().unwrap().unwrap().changed, 1);
+    assert_eq!(format!("{:?}", state()), "Abandoned");
+    write(&store, batch(vec![open]));
+    assert_eq!(format!("{:?}", state()), "Running");
+    write(&store, batch(vec![span(1, 1, 0, "root", 0, 5)]));
+    assert_eq!(format!("{:?}", state()), "Done");
+    drop(store);
+    let changes = changes.lock().unwrap();
+    let spans = changes.iter().filter_map(Change::span).map(|span| format!("{:?}", span.state));
+    assert_eq!(spans.collect::<Vec<_>>(), ["Running", "Abandoned", "Running", "Done"]);
+}
+
+#[test]
+fn a_file_that_another_program_holds_is_told_and_nothing_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(options(&folder)).unwrap();
+    write(&store, batch(vec![span(1, 1, 0, "before", 0, 10)]));
+    let other = rusqlite::Connection::open(folder.path().join("traces.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let answer = store.write(batch(vec![span(2, 1, 0, "after", 0, 10)])).blocking_recv().unwrap();
+    assert!(matches!(answer, Err(StoreError::Locked(_))), "{answer:?}");
+    other.execute_batch("ROLLBACK").unwrap();
+    write(&store, batch(vec![span(2, 1, 0, "after", 0, 10)]));
+    assert_eq!(found(&store, ""), 2);
+}
