@@ -16,6 +16,9 @@ export class ApiError extends Error {
   }
 }
 
+/** Tells `locked` when the server wants its token. @type {EventTarget} */
+export const doors = new EventTarget();
+
 /** @typedef {{etag: string, body: unknown}} Kept */
 
 /** @type {Map<string, Kept>} */
@@ -65,6 +68,7 @@ export function address(path, query) {
  * @returns {Promise<ApiError>}
  */
 async function refusal(response) {
+  if (response.status === 401) doors.dispatchEvent(new Event('locked'));
   const text = await response.text().catch(() => '');
   try {
     const { error } = JSON.parse(text);

@@ -1,5 +1,6 @@
 // The shell: head, navigation, and the page that the address names.
 
+import { doors } from './api.js';
 import { fill, h, svg } from './dom.js';
 import { say } from './copy.js';
 import { listen, showKeys } from './keyboard.js';
@@ -151,6 +152,27 @@ listen(() => current?.page.keys ?? {}, {
   esc: () => {
     if (history.length > 1 && location.pathname !== '/') history.back();
   },
+});
+doors.addEventListener('locked', () => {
+  if (main.querySelector('.locked')) return;
+  current?.page.leave?.();
+  current = null;
+  main.className = '';
+  fill(
+    main,
+    h(
+      'div',
+      { class: 'empty locked', role: 'alert' },
+      h('h1', null, 'This page is locked'),
+      h(
+        'p',
+        null,
+        'Open the address with the token that ',
+        h('code', null, 'glassbox serve'),
+        ' printed. It is kept then.',
+      ),
+    ),
+  );
 });
 onTurn(turn);
 turn();

@@ -152,14 +152,13 @@ export function tracesPage(main, url) {
       stale = false;
       bar.fault(null);
     } catch (error) {
-      if (asking.signal.aborted) return;
-      bar.fault(/** @type {Error} */ (error));
+      // What was there stays: an error is not an empty list.
+      if (!asking.signal.aborted) bar.fault(/** @type {Error} */ (error));
+      return;
     } finally {
-      if (asking === query) {
-        loading = false;
-        drawRows();
-      }
+      if (asking === query) loading = false;
     }
+    if (!asking.signal.aborted) drawRows();
   }
 
   /** @param {TraceSummary} trace */

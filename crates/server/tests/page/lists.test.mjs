@@ -103,5 +103,6 @@ test('a page without the token says where to get it', async () => {
   const page = await context.newPage();
   await page.goto(`${server.origin}/traces`);
   await page.getByText(/address with the token/).waitFor();
+  assert.equal(await page.getByRole('heading', { name: 'No traces yet' }).count(), 0);
   await context.close();
 });
