@@ -116,10 +116,10 @@ export function traceRow(trace, now) {
     cell(
       'c-preview',
       ...trace.tags.slice(0, 3).map((tag) => h('a', { class: 'badge', href: tracesPath(term('tag', tag)) }, tag)),
-      h('span', { class: 'words', title: trace.input_preview }, flat(trace.input_preview)),
+      h('span', { class: 'words', title: trace.input_preview }, gist(trace.input_preview)),
       trace.output_preview && h('span', 'arrow', '→'),
       trace.output_preview &&
-        h('span', { class: 'words out', title: trace.output_preview }, flat(trace.output_preview)),
+        h('span', { class: 'words out', title: trace.output_preview }, gist(trace.output_preview)),
     ),
   );
 }
@@ -136,7 +136,17 @@ function none() {
   return h('span', 'none', '–');
 }
 
-/** @param {string|null} text */
-function flat(text) {
-  return (text ?? '').slice(0, 200).replace(/\s+/g, ' ');
+/**
+ * The words of a preview: of JSON, which may be cut anywhere, only the texts in it.
+ * @param {string|null} text
+ */
+function gist(text) {
+  const cut = (text ?? '').slice(0, 300);
+  const values = [];
+  if (/^\s*[[{]/.test(cut)) {
+    for (const [, value, , key] of cut.matchAll(/"((?:[^"\\]|\\.)*)("|$)(\s*:)?/g)) {
+      if (!key && value) values.push(value.replace(/\\[nrt]/g, ' ').replace(/\\(.)/g, '$1'));
+    }
+  }
+  return (values.length > 0 ? values.join(' · ') : cut).replace(/\s+/g, ' ');
 }

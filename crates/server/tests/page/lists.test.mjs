@@ -6,8 +6,14 @@ import { openPage, startBrowser, startServer } from './setup.mjs';
 import { customer } from './shop.mjs';
 
 let server, browser;
-before(async () => { server = await startServer(); browser = await startBrowser(); });
-after(async () => { await browser?.close(); await server?.stop(); });
+before(async () => {
+  server = await startServer();
+  browser = await startBrowser();
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
 
 test('an empty page says how to send the first trace, with the address filled in', async () => {
   const { page, open, troubles, close } = await openPage(browser, server);
@@ -54,7 +60,11 @@ test('words are searched in what was said', async () => {
   await server.send(customer({ request: 'a macchiato with cinnamon' }).spans);
   const { page, open, close } = await openPage(browser, server);
   // The index of words is written behind the spans.
-  await page.waitForFunction(async () => (await (await fetch('/api/v1/traces?q=cinnamon')).json()).items.length === 1, null, { polling: 100 });
+  await page.waitForFunction(
+    async () => (await (await fetch('/api/v1/traces?q=cinnamon')).json()).items.length === 1,
+    null,
+    { polling: 100 },
+  );
   await open('/traces?q=cinnamon');
   await page.locator('.row', { hasText: 'macchiato' }).waitFor();
   assert.equal(await page.locator('.row').count(), 1);
@@ -62,12 +72,18 @@ test('words are searched in what was said', async () => {
 });
 
 test('going back shows the list where it was left', async () => {
-  await server.send(Array.from({ length: 120 }, (_, index) => customer({ at: Date.now() - 60_000 - index * 1000 }).spans).flat());
+  await server.send(
+    Array.from({ length: 120 }, (_, index) => customer({ at: Date.now() - 60_000 - index * 1000 }).spans).flat(),
+  );
   const { page, open, close } = await openPage(browser, server);
   await open('/traces');
   await page.waitForFunction(() => document.querySelector('.rows').scrollHeight > 3000);
-  await page.locator('.rows').evaluate((rows) => { rows.scrollTop = 1500; });
-  await page.waitForFunction(() => [...document.querySelectorAll('.row')].some((row) => Number(row.dataset.index) > 50));
+  await page.locator('.rows').evaluate((rows) => {
+    rows.scrollTop = 1500;
+  });
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll('.row')].some((row) => Number(row.dataset.index) > 50),
+  );
   await page.locator('.row[data-index="55"]').click();
   await page.locator('.trace-head h1').waitFor();
   await page.goBack();
@@ -85,7 +101,12 @@ test('keys go from page to page and through rows', async () => {
   await page.locator('.row[data-index="1"][aria-selected="true"]').waitFor();
   await page.keyboard.press('Enter');
   await page.locator('.trace-head').waitFor();
-  for (const [key, path] of [['s', '/sessions'], ['m', '/models'], ['h', '/health'], ['t', '/traces']]) {
+  for (const [key, path] of [
+    ['s', '/sessions'],
+    ['m', '/models'],
+    ['h', '/health'],
+    ['t', '/traces'],
+  ]) {
     await page.keyboard.press('g');
     await page.keyboard.press(key);
     await page.waitForURL(server.origin + path);

@@ -6,8 +6,14 @@ import { cuttable, openPage, startBrowser, startServer } from './setup.mjs';
 import { customer, hex, span } from './shop.mjs';
 
 let server, browser;
-before(async () => { server = await startServer(); browser = await startBrowser(); });
-after(async () => { await browser?.close(); await server?.stop(); });
+before(async () => {
+  server = await startServer();
+  browser = await startBrowser();
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
 
 /** When an element is first on the page, by the clock of this machine, as the page itself sees it, frame by frame. */
 async function seen(page, selector) {
@@ -28,7 +34,16 @@ test('a call is on the page when it starts, and its end when it ends', async () 
   await page.locator('.live.on').waitFor();
   const started = await seen(page, '.row.e-start');
   const announced = Date.now();
-  await server.announce({ start: { trace_id: traceId, span_id: spanId, name: 'chat slow-model', kind: 'generation', model: 'slow-model', start_us: at * 1000 } });
+  await server.announce({
+    start: {
+      trace_id: traceId,
+      span_id: spanId,
+      name: 'chat slow-model',
+      kind: 'generation',
+      model: 'slow-model',
+      start_us: at * 1000,
+    },
+  });
   const start = (await started()) - announced;
   // Wanted are 300 ms; a machine that builds and tests at the same time is given more before it is called broken.
   assert(start < 3000, `seen after ${start} ms`);
@@ -38,7 +53,16 @@ test('a call is on the page when it starts, and its end when it ends', async () 
   assert.match(await page.locator('.trace-head').innerText(), /running/);
   const done = await seen(page, '.row.s-done');
   const sent = Date.now();
-  await server.send([span({ traceId, spanId, name: 'chat slow-model', from: at, to: Date.now(), values: { 'gen_ai.operation.name': 'chat', 'gen_ai.request.model': 'slow-model' } })]);
+  await server.send([
+    span({
+      traceId,
+      spanId,
+      name: 'chat slow-model',
+      from: at,
+      to: Date.now(),
+      values: { 'gen_ai.operation.name': 'chat', 'gen_ai.request.model': 'slow-model' },
+    }),
+  ]);
   const end = (await done()) - sent;
   assert(end < 3000, `seen after ${end} ms`);
   await page.locator('.trace-head .state.s-done').waitFor();
@@ -50,13 +74,24 @@ test('a running trace grows in place: the row that is looked at stays', async ()
   const traceId = hex(16);
   const root = hex(8);
   const at = Date.now() - 1000;
-  const child = (index, from) => ({ start: { trace_id: traceId, span_id: hex(8), parent_id: root, name: `step ${index}`, start_us: from * 1000 } });
-  await server.announce({ start: { trace_id: traceId, span_id: root, name: 'long run', start_us: at * 1000 } }, ...Array.from({ length: 200 }, (_, index) => child(index, at + 100 + index)));
+  const child = (index, from) => ({
+    start: { trace_id: traceId, span_id: hex(8), parent_id: root, name: `step ${index}`, start_us: from * 1000 },
+  });
+  await server.announce(
+    { start: { trace_id: traceId, span_id: root, name: 'long run', start_us: at * 1000 } },
+    ...Array.from({ length: 200 }, (_, index) => child(index, at + 100 + index)),
+  );
   const { page, open, close } = await openPage(browser, server);
   await open(`/trace/${traceId}`);
   await page.waitForFunction(() => document.querySelector('.rows')?.scrollHeight >= 201 * 24);
-  await page.locator('.rows').evaluate((rows) => { rows.scrollTop = 100 * 24; });
-  const top = () => page.locator('.row', { hasText: /step 105$|step 105running/ }).first().evaluate((row) => row.getBoundingClientRect().top);
+  await page.locator('.rows').evaluate((rows) => {
+    rows.scrollTop = 100 * 24;
+  });
+  const top = () =>
+    page
+      .locator('.row', { hasText: /step 105$|step 105running/ })
+      .first()
+      .evaluate((row) => row.getBoundingClientRect().top);
   await page.locator('.row', { hasText: 'step 105' }).waitFor();
   const before = await top();
   // They began earlier than all others, so they come in above.
@@ -105,7 +140,10 @@ test('a broken connection is taken up where it broke off', async () => {
 test('a running row can be clicked while it grows', async () => {
   const traceId = hex(16);
   const spanId = hex(8);
-  await server.announce({ start: { trace_id: traceId, span_id: hex(8), name: 'first', start_us: Date.now() * 1000 } }, { start: { trace_id: traceId, span_id: spanId, name: 'second', start_us: Date.now() * 1000 + 1 } });
+  await server.announce(
+    { start: { trace_id: traceId, span_id: hex(8), name: 'first', start_us: Date.now() * 1000 } },
+    { start: { trace_id: traceId, span_id: spanId, name: 'second', start_us: Date.now() * 1000 + 1 } },
+  );
   const { page, open, close } = await openPage(browser, server);
   await open(`/trace/${traceId}`);
   await page.locator('.row.s-running', { hasText: 'second' }).waitFor();

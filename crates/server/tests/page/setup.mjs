@@ -16,11 +16,23 @@ const { GLASSBOX_BIN, GLASSBOX_PEERS, GLASSBOX_CHROMIUM = '/usr/bin/chromium' } 
 export async function startServer() {
   assert(GLASSBOX_BIN, 'GLASSBOX_BIN names no program');
   const folder = await mkdtemp(join(tmpdir(), 'glassbox-page-'));
-  const arguments_ = ['serve', '--json', '--http', '127.0.0.1:0', '--grpc', 'off', '--store', join(folder, 'traces.db')];
+  const arguments_ = [
+    'serve',
+    '--json',
+    '--http',
+    '127.0.0.1:0',
+    '--grpc',
+    'off',
+    '--store',
+    join(folder, 'traces.db'),
+  ];
   const program = spawn(GLASSBOX_BIN, arguments_, { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise((resolve) => program.once('exit', resolve));
   const [line] = await Promise.race([
-    createInterface({ input: program.stdout })[Symbol.asyncIterator]().next().then(({ value }) => [value]),
+    createInterface({ input: program.stdout })
+      [Symbol.asyncIterator]()
+      .next()
+      .then(({ value }) => [value]),
     ended.then((code) => assert.fail(`the server ended with ${code}`)),
   ]);
   const { url, otlp, token } = JSON.parse(line);
@@ -30,13 +42,26 @@ export async function startServer() {
     url,
     /** Sends spans as OTLP JSON. */
     async send(spans, resource = {}) {
-      const body = JSON.stringify({ resourceSpans: [{ resource: { attributes: attributes({ 'service.name': 'coffee-shop', ...resource }) }, scopeSpans: [{ scope: { name: 'page-test', version: '1' }, spans }] }] });
-      const response = await fetch(`${otlp.replace(/\/$/, '')}/v1/traces`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+      const body = JSON.stringify({
+        resourceSpans: [
+          {
+            resource: { attributes: attributes({ 'service.name': 'coffee-shop', ...resource }) },
+            scopeSpans: [{ scope: { name: 'page-test', version: '1' }, spans }],
+          },
+        ],
+      });
+      const response = await fetch(`${otlp.replace(/\/$/, '')}/v1/traces`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+      });
       assert.equal(response.status, 200, await response.text());
     },
     /** Announces what begins, as a Glassbox program does. */
     async announce(...lines) {
-      const body = [{ process: { id: 'page-test', service: 'coffee-shop' } }, ...lines].map((one) => JSON.stringify(one)).join('\n');
+      const body = [{ process: { id: 'page-test', service: 'coffee-shop' } }, ...lines]
+        .map((one) => JSON.stringify(one))
+        .join('\n');
       const response = await fetch(`${origin}/api/v1/live`, { method: 'POST', body });
       assert.equal(response.status, 200, await response.text());
     },
@@ -62,7 +87,11 @@ export async function cuttable(server) {
     for (const socket of [near, far]) {
       open.add(socket);
       socket.on('error', () => {});
-      socket.on('close', () => { open.delete(socket); near.destroy(); far.destroy(); });
+      socket.on('close', () => {
+        open.delete(socket);
+        near.destroy();
+        far.destroy();
+      });
     }
     near.pipe(far);
     far.pipe(near);
@@ -72,7 +101,10 @@ export async function cuttable(server) {
   return {
     server: { ...server, origin, url: server.url.replace(server.origin, origin) },
     cut: () => open.forEach((socket) => socket.destroy()),
-    close: () => { open.forEach((socket) => socket.destroy()); gate.close(); },
+    close: () => {
+      open.forEach((socket) => socket.destroy());
+      gate.close();
+    },
   };
 }
 
@@ -80,7 +112,14 @@ export async function cuttable(server) {
 export async function startBrowser() {
   assert(GLASSBOX_PEERS, 'GLASSBOX_PEERS names no folder with playwright-core');
   const { chromium } = createRequire(join(GLASSBOX_PEERS, 'package.json'))('playwright-core');
-  const flags = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run'];
+  const flags = [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    '--no-first-run',
+  ];
   return chromium.launch({ executablePath: GLASSBOX_CHROMIUM, args: flags });
 }
 
@@ -93,13 +132,28 @@ export async function openPage(browser, server, options = {}) {
   page.setDefaultTimeout(15_000);
   const troubles = [];
   page.on('pageerror', (error) => troubles.push(error.message));
-  page.on('dialog', (dialog) => { troubles.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
-  page.on('console', (message) => { if (/Content Security Policy/.test(message.text())) troubles.push(message.text()); });
+  page.on('dialog', (dialog) => {
+    troubles.push(`dialog: ${dialog.message()}`);
+    dialog.dismiss();
+  });
+  page.on('console', (message) => {
+    if (/Content Security Policy/.test(message.text())) troubles.push(message.text());
+  });
   await page.goto(server.url);
   return { page, troubles, open: (path) => page.goto(server.origin + path), close: () => context.close() };
 }
 
 /** Attributes as OTLP JSON has them. */
 export function attributes(values) {
-  return Object.entries(values).map(([key, value]) => ({ key, value: typeof value === 'number' ? (Number.isInteger(value) ? { intValue: String(value) } : { doubleValue: value }) : Array.isArray(value) ? { arrayValue: { values: value.map((stringValue) => ({ stringValue })) } } : { stringValue: String(value) } }));
+  return Object.entries(values).map(([key, value]) => ({
+    key,
+    value:
+      typeof value === 'number'
+        ? Number.isInteger(value)
+          ? { intValue: String(value) }
+          : { doubleValue: value }
+        : Array.isArray(value)
+          ? { arrayValue: { values: value.map((stringValue) => ({ stringValue })) } }
+          : { stringValue: String(value) },
+  }));
 }

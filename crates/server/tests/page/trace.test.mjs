@@ -6,8 +6,14 @@ import { openPage, startBrowser, startServer } from './setup.mjs';
 import { customer, evaluation, hex, hostile, span } from './shop.mjs';
 
 let server, browser;
-before(async () => { server = await startServer(); browser = await startBrowser(); });
-after(async () => { await browser?.close(); await server?.stop(); });
+before(async () => {
+  server = await startServer();
+  browser = await startBrowser();
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
 
 test('a deep link shows the span, and shows the same after a reload', async () => {
   const { traceId, call, spans } = customer({ request: 'It has been a long day' });
@@ -22,7 +28,10 @@ test('a deep link shows the span, and shows the same after a reload', async () =
   }
   await page.getByRole('tab', { name: /Messages/ }).click();
   await page.locator('.message.reply').waitFor();
-  assert.match(await page.locator('.conversation').innerText(), /Analyze customer request[\s\S]*It has been a long day[\s\S]*It got mugged/);
+  assert.match(
+    await page.locator('.conversation').innerText(),
+    /Analyze customer request[\s\S]*It has been a long day[\s\S]*It got mugged/,
+  );
   assert.equal(await page.locator('.message.reply b').innerText(), 'It got mugged.');
   assert.deepEqual(troubles, []);
   await close();
@@ -63,14 +72,17 @@ test('orphans and cycles are shown for what they are', async () => {
   const [one, two] = [hex(8), hex(8)];
   const at = Date.now() - 5000;
   await server.send([
-    span({ traceId, name: 'root', from: at, to: at + 1000 }), span({ traceId, parentSpanId: hex(8), name: 'lost', from: at, to: at + 10 }),
-    span({ traceId, spanId: one, parentSpanId: two, name: 'round', from: at, to: at + 10 }), span({ traceId, spanId: two, parentSpanId: one, name: 'and round', from: at, to: at + 10 }),
+    span({ traceId, name: 'root', from: at, to: at + 1000 }),
+    span({ traceId, parentSpanId: hex(8), name: 'lost', from: at, to: at + 10 }),
+    span({ traceId, spanId: one, parentSpanId: two, name: 'round', from: at, to: at + 10 }),
+    span({ traceId, spanId: two, parentSpanId: one, name: 'and round', from: at, to: at + 10 }),
   ]);
   const { page, open, close } = await openPage(browser, server);
   await open(`/trace/${traceId}`);
   await page.locator('.span-grid.row', { hasText: 'root' }).waitFor();
   const names = await page.locator('.span-name').allInnerTexts();
-  for (const name of ['root', 'lost', 'round', 'and round', '1 span whose parent never came in']) assert(names.includes(name), `${name} in ${names}`);
+  for (const name of ['root', 'lost', 'round', 'and round', '1 span whose parent never came in'])
+    assert(names.includes(name), `${name} in ${names}`);
   await close();
 });
 
@@ -105,7 +117,19 @@ test('a script in every field is shown as text, on every page', async () => {
   const { traceId, call, attack, spans } = hostile();
   await server.send(spans);
   const { page, open, troubles, close } = await openPage(browser, server);
-  const pages = ['/', '/traces', `/trace/${traceId}/${call}`, `/trace/${traceId}/${call}?tab=Attributes`, `/trace/${traceId}/${call}?raw=1`, `/trace/${traceId}?view=lanes`, '/sessions', '/models', '/health', `/traces?q=${encodeURIComponent(attack)}`, `/session/${encodeURIComponent(attack)}`];
+  const pages = [
+    '/',
+    '/traces',
+    `/trace/${traceId}/${call}`,
+    `/trace/${traceId}/${call}?tab=Attributes`,
+    `/trace/${traceId}/${call}?raw=1`,
+    `/trace/${traceId}?view=lanes`,
+    '/sessions',
+    '/models',
+    '/health',
+    `/traces?q=${encodeURIComponent(attack)}`,
+    `/session/${encodeURIComponent(attack)}`,
+  ];
   for (const path of pages) {
     await open(path);
     await page.locator('main').waitFor();
