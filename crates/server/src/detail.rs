@@ -254,3 +254,6 @@ fn finish_reasons(attributes: &Attributes<'_>) -> Vec<String> {
     ];
     keys.iter().find_map(|key| attributes.get(key)).map(Any::to_texts).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

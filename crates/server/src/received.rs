@@ -176,7 +176,9 @@ impl ReceivedSpan {
             attributes.get(langfuse::IS_APP_ROOT).and_then(Any::as_flag) == Some(true);
         let is_local_root = wire.parent_id.is_none() || wire.parent_is_remote || is_app_root;
         let (input, output) = (content::input(wire), content::output(wire));
-        let preview = |content: &Option<_>| content.as_ref().map(content::preview);
+        let preview = |content: &Option<std::borrow::Cow<'_, Any<'_>>>| {
+            content.as_deref().map(content::preview)
+        };
         Self {
             trace_id: TraceId::from_bytes(wire.trace_id),
             span_id: SpanId::from_bytes(wire.span_id),
@@ -335,6 +337,3 @@ pub(crate) fn cut(mut text: String, limit: usize) -> String {
     }
     text
 }
-
-#[cfg(test)]
-mod tests;

@@ -52,8 +52,11 @@ pub struct WireSpan<'a> {
     /// What happened meanwhile.
     pub events: Vec<WireEvent<'a>>,
     /// Spans of other traces that it refers to.
-    pub links: Vec<([u8; 16], [u8; 8])>,
+    pub links: Vec<LinkIds>,
 }
+
+/// The ids of a trace and of a span in it.
+pub type LinkIds = ([u8; 16], [u8; 8]);
 
 /// Something that happened during a span.
 #[derive(Clone, Debug, Default)]
@@ -220,7 +223,7 @@ fn event_of(bytes: &[u8]) -> Result<WireEvent<'_>, Unusable> {
 }
 
 /// Reads a link; one whose ids are none is left out, since it leads nowhere.
-fn link_of(bytes: &[u8]) -> Result<Option<([u8; 16], [u8; 8])>, WireError> {
+fn link_of(bytes: &[u8]) -> Result<Option<LinkIds>, WireError> {
     let (mut trace_id, mut span_id) = (None, None);
     for field in Fields::new(bytes) {
         match field? {

@@ -10,4 +10,5 @@ mod demo;
 mod doctor;
 mod proxy;
 mod signals;
+mod serve;
 mod sim;

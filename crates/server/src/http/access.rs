@@ -90,9 +90,7 @@ impl Access {
     /// others get past the origin; an address cannot be taken over like that.
     fn is_host(&self, host: &str) -> bool {
         let name = host_name(host);
-        name == "localhost"
-            || name.parse::<IpAddr>().is_ok()
-            || self.hosts.iter().any(|own| *own == name)
+        name == "localhost" || name.parse::<IpAddr>().is_ok() || self.hosts.contains(&name)
     }
 }
 

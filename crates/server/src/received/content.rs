@@ -69,8 +69,8 @@ pub(super) fn is_content(event: &str) -> bool {
 }
 
 /// Returns how a content begins, on one line.
-pub(super) fn preview(content: &Cow<'_, Any<'_>>) -> String {
-    let text = match content.as_ref() {
+pub(super) fn preview(content: &Any<'_>) -> String {
+    let text = match content {
         Any::Text(text) => {
             let begin = &text[..text.floor_char_boundary(4 * MOST_PREVIEW)];
             begin.split_whitespace().collect::<Vec<_>>().join(" ")

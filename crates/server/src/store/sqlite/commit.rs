@@ -17,6 +17,10 @@ use std::sync::Arc;
 /// The most spans of which the writer remembers what their traces' numbers need, before it forgets the oldest traces.
 const MOST_REMEMBERED: usize = 60_000;
 
+/// The number of the next block: larger than all that are there, and than those that were indexed and are gone.
+const NEXT_BLOCK: &str = "SELECT MAX(COALESCE((SELECT MAX(no) FROM blocks), 0),
+     (SELECT value FROM meta WHERE key = 'indexed')) + 1";
+
 /// What the writer remembers between commits.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
@@ -128,10 +132,8 @@ impl<'a> Commit<'a> {
         is_parts: bool,
         written: &mut Written,
     ) -> rusqlite::Result<()> {
-        let block_no: i64 = self
-            .connection
-            .prepare_cached("SELECT COALESCE(MAX(no), 0) + 1 FROM blocks")?
-            .query_row([], |row| row.get(0))?;
+        let block_no: i64 =
+            self.connection.prepare_cached(NEXT_BLOCK)?.query_row([], |row| row.get(0))?;
         let mut directory = Vec::with_capacity(16 * block.spans.len());
         for new in &block.spans {
             let Some(id) = self.span(new, block_no, is_parts, written)? else { continue };

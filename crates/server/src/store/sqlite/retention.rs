@@ -30,7 +30,7 @@ pub(super) fn remove_some(
         let mut rows = statement.query([])?;
         while rows.next()?.is_some() {}
     }
-    Ok(removed == TRACES_AT_ONCE)
+    Ok(removed > 0)
 }
 
 /// Removes the oldest trace, if it is too old or the file too large.

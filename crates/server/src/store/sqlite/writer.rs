@@ -157,7 +157,8 @@ impl Thread {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             if retained.elapsed() >= RETENTION_EVERY {
-                self.retain();
+                // What cannot be removed now has been told, and is tried again.
+                let _ = self.retain();
                 retained = Instant::now();
             }
         }
@@ -250,18 +251,13 @@ impl Thread {
     }
 
     fn settle(&mut self) -> Result<(), StoreError> {
-        let work = || {
+        let index = || {
             while index::index_some(&self.connection, INDEX_TIME)? {}
-            let mut removed = false;
-            while retention::remove_some(&self.connection, &self.retention)? {
-                removed = true;
-            }
-            Ok(removed)
+            Ok(())
         };
-        let result = work();
-        // What was removed may be remembered.
-        self.memory.clear();
-        result.map(drop).map_err(|error| self.failed(&error))
+        index().map_err(|error| self.failed(&error))?;
+        while self.retain()? {}
+        Ok(())
     }
 
     fn index(&mut self) {
@@ -274,15 +270,17 @@ impl Thread {
         }
     }
 
-    fn retain(&mut self) {
+    /// Removes some of what is not to be kept. Returns whether there may be more.
+    fn retain(&mut self) -> Result<bool, StoreError> {
         if self.retention == Retention::default() {
-            return;
+            return Ok(false);
         }
-        if let Err(error) = retention::remove_some(&self.connection, &self.retention) {
-            self.failed(&error);
+        let removed = retention::remove_some(&self.connection, &self.retention);
+        if !matches!(removed, Ok(false)) {
+            // What was removed may be remembered.
+            self.memory.clear();
         }
-        // What was removed may be remembered.
-        self.memory.clear();
+        removed.map_err(|error| self.failed(&error))
     }
 
     fn failed(&self, error: &rusqlite::Error) -> StoreError {

@@ -1,6 +1,12 @@
 //! The same call in every dialect.
 
-use super::*;
+use super::SpanDetail;
+use crate::message::{Message, Part};
+use crate::received::{Origin, Phases, ReceivedSpan};
+use crate::view::{Dollars, RawSpan, SpanSummary};
+use crate::wire::WireSpan;
+use glassbox_trace::span::Kind;
+use glassbox_trace::usage::Usage;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Wire;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -22,7 +28,7 @@ fn any(value: &Value) -> AnyValue {
     AnyValue { value: Some(value) }
 }
 
-fn read(name: &str, attributes: &Value) -> (ReceivedSpan, Vec<crate::message::Message>) {
+fn read(name: &str, attributes: &Value) -> (ReceivedSpan, Vec<Message>) {
     let attributes = attributes.as_object().unwrap().iter();
     let span = Span {
         trace_id: vec![1; 16],
@@ -41,11 +47,11 @@ fn read(name: &str, attributes: &Value) -> (ReceivedSpan, Vec<crate::message::Me
     };
     let bytes = span.encode_to_vec();
     let read = ReceivedSpan::read(&WireSpan::read(&bytes).unwrap(), &Origin::default());
-    let summary = crate::view::SpanSummary::of(&read);
+    let summary = SpanSummary::of(&read);
     let context = read.context.clone();
     let (resource, scope) = Default::default();
-    let raw = crate::view::RawSpan { summary, context, bytes, resource, scope };
-    let detail = crate::detail::SpanDetail::read(raw);
+    let raw = RawSpan { summary, context, bytes, resource, scope };
+    let detail = SpanDetail::read(raw);
     let messages = detail.messages.into_iter().flatten().chain(detail.reply).collect();
     (read, messages)
 }
@@ -56,7 +62,7 @@ fn line(span: &ReceivedSpan) -> String {
     let buckets = [input, cache_read, cache_write, output, reasoning];
     let buckets =
         buckets.map(|tokens| tokens.map_or_else(|| "-".to_owned(), |tokens| tokens.to_string()));
-    let cost = span.cost_pico.map_or(json!(null), |pico| json!(crate::view::Dollars(pico)));
+    let cost = span.cost_pico.map_or(json!(null), |pico| json!(Dollars(pico)));
     format!(
         "{} {} {} {} {} {:?}",
         span.kind.as_str(),
@@ -72,10 +78,10 @@ fn line(span: &ReceivedSpan) -> String {
 fn check(attributes: &Value, expected: &str, said: &[(&str, &str)]) -> ReceivedSpan {
     let (span, messages) = read("chat", attributes);
     assert_eq!(line(&span), expected);
-    let text = |message: &crate::message::Message| {
+    let text = |message: &Message| {
         let texts = message.parts.iter().map(|part| match part {
-            crate::message::Part::Text { text } => text.clone(),
-            crate::message::Part::ToolCall { name, arguments, .. } => {
+            Part::Text { text } => text.clone(),
+            Part::ToolCall { name, arguments, .. } => {
                 format!("{name}({arguments})")
             }
             other => format!("{other:?}"),

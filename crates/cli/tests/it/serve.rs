@@ -1,0 +1,122 @@
+//! `glassbox serve`: says where it listens, keeps what it acknowledged, and ends in good order.
+
+use crate::command::{glassbox, run};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use prost::Message as _;
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// A server, which ends with the test.
+struct Running {
+    child: Child,
+    said: Value,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Running {
+    fn start(store: &Path) -> Self {
+        let store = store.to_str().unwrap();
+        let mut command = glassbox(&[
+            "serve",
+            "--http",
+            "127.0.0.1:0",
+            "--grpc",
+            "127.0.0.1:0",
+            "--store",
+            store,
+            "--json",
+        ]);
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { child, said: serde_json::from_str(&line).unwrap() }
+    }
+
+    /// Asks, and returns the status and the body.
+    fn ask(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> (u16, Vec<u8>) {
+        let address = self.said["otlp"].as_str().unwrap().strip_prefix("http://").unwrap();
+        let token = self.said["token"].as_str().unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\
+             content-type: {kind}\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(&[head.as_bytes(), body].concat()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+        let status = std::str::from_utf8(&answer[9..12]).unwrap().parse().unwrap();
+        (status, answer.split_off(end + 4))
+    }
+
+    fn send(&self, id: u8) {
+        let span = Span {
+            trace_id: vec![id; 16],
+            span_id: vec![id; 8],
+            name: format!("span {id}"),
+            start_time_unix_nano: 1_767_225_600_000_000_000,
+            end_time_unix_nano: 1_767_225_600_000_000_001,
+            ..Span::default()
+        };
+        let scope_spans = vec![ScopeSpans { spans: vec![span], ..ScopeSpans::default() }];
+        let resource_spans = vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }];
+        let body = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
+        assert_eq!(self.ask("POST", "/v1/traces", "application/x-protobuf", &body).0, 200);
+    }
+
+    fn traces(&self) -> usize {
+        let (status, body) = self.ask("GET", "/api/v1/traces", "text/plain", b"");
+        assert_eq!(status, 200);
+        let page: Value = serde_json::from_slice(&body).unwrap();
+        page["items"].as_array().unwrap().len()
+    }
+}
+
+#[test]
+fn what_was_acknowledged_survives_the_end_of_the_process() {
+    let folder = std::env::temp_dir().join(format!("glassbox-serve-{}", std::process::id()));
+    let store = folder.join("traces.db");
+    for round in 0..3_u8 {
+        let server = Running::start(&store);
+        assert_eq!(server.traces(), usize::from(round) * 5);
+        (1..=5).for_each(|id| server.send(round * 5 + id));
+        // Dropped: killed without a word.
+    }
+    let server = Running::start(&store);
+    assert_eq!(server.traces(), 15);
+    drop(server);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn it_ends_in_good_order_when_asked_to() {
+    let folder = std::env::temp_dir().join(format!("glassbox-serve-stop-{}", std::process::id()));
+    let mut server = Running::start(&folder.join("traces.db"));
+    server.send(1);
+    let killed =
+        Command::new("kill").args(["-TERM", &server.child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert_eq!(server.child.wait().unwrap().code(), Some(143));
+    drop(server);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn it_does_not_listen_to_all_the_world_without_keys() {
+    let (output, _, stderr) =
+        run(&mut glassbox(&["serve", "--http", "0.0.0.0:0", "--store", "unused.db"]));
+    assert!(!output.status.success());
+    assert!(stderr.contains("can be reached from outside"), "{stderr}");
+}
