@@ -13,6 +13,14 @@ use crate::{tools, workspace};
 const AIMOCK: &str = "@copilotkit/aimock";
 const AIMOCK_VERSION: &str = "1.43.0";
 
+/// Drives a browser.
+const PLAYWRIGHT: &str = "playwright-core";
+const PLAYWRIGHT_VERSION: &str = "1.65.1";
+
+/// Checks the types that the page's scripts write down in comments.
+const TYPESCRIPT: &str = "typescript";
+const TYPESCRIPT_VERSION: &str = "7.0.2";
+
 /// A collector that is not ours: a program in a package of Python's.
 const ROTEL: &str = "rotel";
 const ROTEL_VERSION: &str = "0.0.1a15";
@@ -40,19 +48,36 @@ pub(crate) fn rotel() -> Result<PathBuf> {
 /// Installs aimock beside what is built, unless it is there, and returns the path of the script that
 /// `node` runs.
 pub(crate) fn aimock() -> Result<PathBuf> {
-    tools::node()?;
-    let folder = workspace::target_dir()?.join("peers");
-    let package = folder.join("node_modules").join(AIMOCK);
-    if installed_version(&package).as_deref() != Some(AIMOCK_VERSION) {
-        eprintln!("installing {AIMOCK} {AIMOCK_VERSION} into {}", folder.display());
-        fs::create_dir_all(&folder)?;
-        let install = format!("npm install --no-audit --no-fund {AIMOCK}@{AIMOCK_VERSION}");
-        run(command(&install).arg("--prefix").arg(&folder))?;
-    }
-
+    let package = packages(AIMOCK, AIMOCK_VERSION)?.join("node_modules").join(AIMOCK);
     let script = package.join("dist/cli.js");
     ensure!(script.is_file(), "{AIMOCK} has no {}", script.display());
     Ok(script)
+}
+
+/// Installs what drives a browser beside what is built, unless it is there, and returns the folder that it is in.
+pub(crate) fn playwright() -> Result<PathBuf> {
+    packages(PLAYWRIGHT, PLAYWRIGHT_VERSION)
+}
+
+/// Installs the checker of types in JavaScript beside what is built, unless it is there, and returns its script.
+pub(crate) fn typescript() -> Result<PathBuf> {
+    let script = packages(TYPESCRIPT, TYPESCRIPT_VERSION)?.join("node_modules/typescript/bin/tsc");
+    ensure!(script.is_file(), "{TYPESCRIPT} has no {}", script.display());
+    Ok(script)
+}
+
+/// Installs a package of npm's beside what is built, unless it is there, and returns the folder that it is in.
+fn packages(name: &str, version: &str) -> Result<PathBuf> {
+    tools::node()?;
+    let folder = workspace::target_dir()?.join("peers");
+    let installed = installed_version(&folder.join("node_modules").join(name));
+    if installed.as_deref() != Some(version) {
+        eprintln!("installing {name} {version} into {}", folder.display());
+        fs::create_dir_all(&folder)?;
+        let install = format!("npm install --no-audit --no-fund {name}@{version}");
+        run(command(&install).arg("--prefix").arg(&folder))?;
+    }
+    Ok(folder)
 }
 
 fn installed_version(package: &Path) -> Option<String> {

@@ -1,5 +1,6 @@
 //! Running what a reader of the README would run: the examples and the demo.
 
+use std::env::consts::EXE_SUFFIX;
 use std::fs::{self, File};
 use std::time::Duration;
 
@@ -7,12 +8,15 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::command::{command, run, run_within};
-use crate::workspace;
+use crate::{peers, tools, workspace};
 
 const EXAMPLES: &str = "glassbox-examples";
 
 /// Examples and demo talk to a simulated provider on this machine: one that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// A browser on a busy machine takes its time; one that takes longer hangs.
+const PAGE_LIMIT: Duration = Duration::from_secs(300);
 
 /// Runs every example.
 pub(crate) fn examples() -> Result<()> {
@@ -43,6 +47,25 @@ pub(crate) fn demo() -> Result<()> {
     ensure!(!dropped.is_empty(), "`{line}` does not say `spans_dropped`: {report}");
     ensure!(dropped.iter().all(|count| **count == 0), "`{line}` dropped spans: {report}");
     Ok(())
+}
+
+/// Checks the types of the page's scripts, and drives the page of a real server in a real browser.
+pub(crate) fn page() -> Result<()> {
+    let tsc = peers::typescript()?;
+    run(command("node").arg(tsc).args(["-p", "crates/server/ui/jsconfig.json"]))?;
+
+    run(&mut command("cargo build --quiet -p glassbox-cli"))?;
+    let program = workspace::target_dir()?.join("debug").join(format!("glassbox{EXE_SUFFIX}"));
+    let tests =
+        ["lists", "trace", "live"].map(|name| format!("crates/server/tests/page/{name}.test.mjs"));
+    run_within(
+        PAGE_LIMIT,
+        command("node --test --test-concurrency=1")
+            .args(tests)
+            .env("GLASSBOX_BIN", program)
+            .env("GLASSBOX_PEERS", peers::playwright()?)
+            .env("GLASSBOX_CHROMIUM", tools::chromium()?),
+    )
 }
 
 /// The values under a key, anywhere in a document.

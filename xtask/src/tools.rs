@@ -45,6 +45,19 @@ pub(crate) fn node() -> Result<()> {
     Ok(())
 }
 
+/// Installs the browser if it is missing and we may, and returns its path.
+pub(crate) fn chromium() -> Result<&'static str> {
+    let names = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+    let there = || names.into_iter().find(|path| std::path::Path::new(path).is_file());
+    if let Some(path) = there() {
+        return Ok(path);
+    }
+    install("chromium", "chromium is missing: install it")?;
+    there().ok_or_else(|| {
+        anyhow::anyhow!("chromium was installed, but is none of {}", names.join(", "))
+    })
+}
+
 /// Installs packages of Debian's if we may, or else says what is to be done.
 fn install(packages: &str, missing: &str) -> Result<()> {
     let is_root = output(&mut command("id -u")).is_ok_and(|id| id.trim() == "0");

@@ -60,7 +60,8 @@ impl IntoResponse for ApiError {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.status == StatusCode::UNAUTHORIZED {
-            let value = HeaderValue::from_static("Basic realm=\"glassbox\"");
+            // Not `Basic`: a browser would ask for a name and a password, and hold back the page's requests until then.
+            let value = HeaderValue::from_static("Bearer realm=\"glassbox\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
         }
         response

@@ -23,14 +23,11 @@ pub(super) async fn page(method: Method, uri: Uri) -> Response {
         )
         .into_response();
     }
-    match Files::get(path) {
-        Some(file) if !path.is_empty() => file_of(path, file.data.into_owned()),
-        // A file that is asked for by name and is not there is not the page.
-        _ if path.starts_with("assets/") => ApiError::not_found("file").into_response(),
-        _ => match Files::get("index.html") {
-            Some(page) => file_of("index.html", page.data.into_owned()),
-            None => ApiError::not_found("page").into_response(),
-        },
+    // A file that is asked for by name and is not there is not the page.
+    let (name, what) = path.strip_prefix("assets/").map_or(("index.html", "page"), |file| (file, "file"));
+    match Files::get(name) {
+        Some(file) => file_of(name, file.data.into_owned()),
+        None => ApiError::not_found(what).into_response(),
     }
 }
 

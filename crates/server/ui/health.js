@@ -1,0 +1,257 @@
+// Health: is anything being lost? Who sends, what was refused and why, and how large the store is.
+
+import { get } from './api.js';
+import { copy } from './copy.js';
+import { fill, h, place } from './dom.js';
+import { ago, bytes, count, duration, grouped, moment, nowUs } from './format.js';
+import { tracesPath, term } from './router.js';
+
+/**
+ * @typedef {object} Outlet What a sender told about one of its destinations.
+ * @property {string} [destination]
+ * @property {number} [queued]
+ * @property {number} [sent]
+ * @property {number} [retried]
+ * @property {number} [spooled]
+ * @property {Record<string, number>} [dropped]
+ * @property {string|null} [last_error]
+ */
+/** @typedef {{service: string|null, process: string, last_seen_us: number, running: number, spans: number, health: Outlet|Outlet[]|null}} Sender */
+/**
+ * @typedef {object} Health
+ * @property {string} version
+ * @property {number} uptime_s
+ * @property {{path: string, bytes: number, spans: number, traces: number, oldest_us: number|null, retention: {age_s: number|null, bytes: number|null}|null}} store
+ * @property {{requests: number, spans: number, rejected: Record<string, number>, bytes: number, queue: number}} ingest
+ * @property {Sender[]} senders
+ * @property {{readers: number, missed: number}} stream
+ */
+
+const EVERY_MS = 2000;
+const QUIET_US = 60e6;
+
+/**
+ * @param {HTMLElement} main
+ * @returns {import('./router.js').Page}
+ */
+export function healthPage(main) {
+  const gone = new AbortController();
+  const verdict = h('div', { class: 'verdict', role: 'status' });
+  const body = h('div', 'health');
+  main.classList.add('page-scroll');
+  fill(main, h('h1', 'unseen', 'Health'), verdict, body);
+  let drawn = '';
+
+  async function load() {
+    try {
+      /** @type {Health} */
+      const health = await get('/health', {}, gone.signal);
+      const losses = lossesOf(health);
+      const name = JSON.stringify([losses, health]);
+      if (name === drawn) return;
+      drawn = name;
+      verdict.classList.toggle('bad', losses.length > 0);
+      fill(
+        verdict,
+        h('b', null, losses.length === 0 ? 'Nothing is being lost.' : 'Spans are being lost.'),
+        h(
+          'span',
+          null,
+          losses.length === 0 ? `${count(health.ingest.spans)} spans received, all stored.` : losses.join(', '),
+        ),
+      );
+      fill(body, senders(health), ingest(health), store(health));
+    } catch (error) {
+      if (gone.signal.aborted) return;
+      drawn = '';
+      verdict.classList.add('bad');
+      fill(verdict, h('b', null, 'The server does not answer.'), h('span', null, /** @type {Error} */ (error).message));
+    }
+  }
+
+  const timer = setInterval(() => {
+    if (!document.hidden) load();
+  }, EVERY_MS);
+  load();
+  return {
+    leave() {
+      gone.abort();
+      clearInterval(timer);
+    },
+    keys: { y: () => copy(location.href, 'link'), e: () => window.open('/api/v1/health', '_blank', 'noopener') },
+  };
+}
+
+/**
+ * @param {Health} health
+ * @returns {string[]}
+ */
+function lossesOf({ ingest: { rejected }, senders: all }) {
+  const losses = Object.entries(rejected)
+    .filter(([, times]) => times > 0)
+    .map(([reason, times]) => `${count(times)} refused (${reason})`);
+  for (const sender of all) {
+    for (const outlet of outlets(sender)) {
+      const dropped = Object.values(outlet.dropped ?? {}).reduce((sum, times) => sum + times, 0);
+      if (dropped > 0) losses.push(`${count(dropped)} dropped by ${sender.service ?? sender.process}`);
+    }
+  }
+  return losses;
+}
+
+/** @param {Sender} sender */
+function outlets({ health }) {
+  return health === null ? [] : Array.isArray(health) ? health : [health];
+}
+
+/** @param {Health} health */
+function senders({ senders: all }) {
+  const now = nowUs();
+  const heads = [
+    'Sender',
+    'Seen',
+    'Running',
+    'Spans',
+    'Destination',
+    'Queued',
+    'Sent',
+    'Retried',
+    'Spooled',
+    'Dropped',
+    'Last error',
+  ];
+  const rows = all.flatMap((sender) => {
+    const told = outlets(sender);
+    return (told.length > 0 ? told : [null]).map((outlet, index) => {
+      const dropped = Object.entries(outlet?.dropped ?? {}).filter(([, times]) => times > 0);
+      const first = index === 0;
+      const cell = (/** @type {number|null|undefined} */ value) =>
+        h(
+          'td',
+          `num${value ? '' : ' none'}`,
+          value === null || value === undefined ? '–' : h('span', { title: grouped(value) }, count(value)),
+        );
+      return h(
+        'tr',
+        null,
+        h(
+          'th',
+          { scope: 'row' },
+          first &&
+            h(
+              'span',
+              {
+                class: `state s-${now - sender.last_seen_us < QUIET_US ? 'running' : 'abandoned'}`,
+                title: now - sender.last_seen_us < QUIET_US ? 'sending' : 'quiet',
+              },
+              h('i', { class: 'dot', 'aria-hidden': 'true' }),
+            ),
+          first &&
+            (sender.service
+              ? h('a', { href: tracesPath(term('service', sender.service)) }, sender.service)
+              : 'no name'),
+          first && h('span', 'none', sender.process),
+        ),
+        first
+          ? h('td', 'num', h('time', { title: moment(sender.last_seen_us) }, ago(sender.last_seen_us, now)))
+          : h('td'),
+        first ? cell(sender.running) : h('td'),
+        first ? cell(sender.spans) : h('td'),
+        h('td', null, outlet?.destination ?? h('span', 'none', 'does not tell')),
+        cell(outlet?.queued),
+        cell(outlet?.sent),
+        cell(outlet?.retried),
+        cell(outlet?.spooled),
+        h(
+          'td',
+          `num${dropped.length > 0 ? ' bad' : ' none'}`,
+          dropped.length > 0 ? dropped.map(([reason, times]) => `${count(times)} ${reason}`).join(', ') : '–',
+        ),
+        h('td', outlet?.last_error ? 'bad words' : 'none', outlet?.last_error ?? '–'),
+      );
+    });
+  });
+  return h(
+    'section',
+    null,
+    h('h2', null, 'Senders'),
+    rows.length === 0
+      ? h('p', 'none', 'No program has sent anything since this server started.')
+      : h(
+          'div',
+          'scroll-x',
+          h(
+            'table',
+            'numbers',
+            h(
+              'thead',
+              null,
+              h(
+                'tr',
+                null,
+                ...heads.map((label, at) =>
+                  h('th', { scope: 'col', class: [1, 2, 3, 5, 6, 7, 8, 9].includes(at) ? 'num' : null }, label),
+                ),
+              ),
+            ),
+            h('tbody', null, ...rows),
+          ),
+        ),
+  );
+}
+
+/** @param {Health} health */
+function ingest({ ingest: told, stream }) {
+  const rejected = Object.entries(told.rejected);
+  return h(
+    'section',
+    null,
+    h('h2', null, 'Received since the start'),
+    h(
+      'dl',
+      'figures',
+      figure('requests', count(told.requests)),
+      figure('spans', count(told.spans)),
+      figure('bytes', bytes(told.bytes)),
+      figure('waiting to be stored', count(told.queue)),
+      figure(
+        'refused',
+        rejected.length === 0 ? '0' : rejected.map(([reason, times]) => `${count(times)} ${reason}`).join(', '),
+        rejected.some(([, times]) => times > 0),
+      ),
+      figure('pages watching', count(stream.readers)),
+      figure('events skipped by slow pages', count(stream.missed)),
+    ),
+  );
+}
+
+/** @param {Health} health */
+function store({ store: told, version, uptime_s }) {
+  const limit = told.retention?.bytes ?? null;
+  const age = told.retention?.age_s ?? null;
+  const fullness = h('i');
+  place(fullness, { width: `${limit ? Math.min(100, (told.bytes / limit) * 100) : 0}%` });
+  return h(
+    'section',
+    null,
+    h('h2', null, 'Store'),
+    h(
+      'dl',
+      'figures',
+      figure('size', limit ? `${bytes(told.bytes)} of ${bytes(limit)}` : bytes(told.bytes)),
+      figure('spans', count(told.spans)),
+      figure('traces', count(told.traces)),
+      figure('oldest', told.oldest_us === null ? '–' : ago(told.oldest_us, nowUs())),
+      figure('kept for', age === null ? 'ever' : duration(age * 1e6)),
+      figure('running for', duration(uptime_s * 1e6)),
+      figure('version', version),
+    ),
+    limit && h('div', { class: 'gauge', 'aria-hidden': 'true' }, fullness),
+    h('p', 'none file', told.path),
+  );
+}
+
+/** @param {string} name @param {string} value @param {boolean} [bad] */
+function figure(name, value, bad = false) {
+  return h('div', bad ? 'bad' : null, h('dt', null, name), h('dd', null, value));
+}

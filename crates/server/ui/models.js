@@ -1,0 +1,296 @@
+// Models: calls, errors, latency, tokens and cost over the same time axis, and a table whose rows can be chosen.
+
+import { get } from './api.js';
+import { Chart } from './chart.js';
+import { copy } from './copy.js';
+import { fill, h } from './dom.js';
+import { firstTrace } from './first_trace.js';
+import { count, duration, grouped, moment, money, nowUs, percent } from './format.js';
+import { ask, asked, go, term, tracesPath } from './router.js';
+
+/** @typedef {import('./types.js').ModelRow} ModelRow */
+/** @typedef {import('./types.js').StatPoint} StatPoint */
+
+/** @type {Record<string, [number, number]>} Length and bucket in seconds. */
+const RANGES = {
+  '15m': [900, 15],
+  '1h': [3600, 60],
+  '24h': [86_400, 1200],
+  '7d': [604_800, 7200],
+  '30d': [2_592_000, 43_200],
+};
+const EVERY_MS = 5000;
+
+/** @type {{title: string, shape: 'bars'|'lines', format: (value: number|null) => string, of: ((point: StatPoint) => number|null)[]}[]} */
+const MEASURES = [
+  { title: 'Calls', shape: 'bars', format: count, of: [({ count: calls }) => calls] },
+  { title: 'Errors', shape: 'bars', format: count, of: [({ errors }) => errors] },
+  { title: 'Latency p50, p95', shape: 'lines', format: duration, of: [({ p50_us }) => p50_us, ({ p95_us }) => p95_us] },
+  {
+    title: 'Tokens',
+    shape: 'bars',
+    format: count,
+    of: [({ tokens }) => (typeof tokens === 'number' ? tokens : (tokens?.total ?? null))],
+  },
+  {
+    title: 'Cost',
+    shape: 'bars',
+    format: money,
+    of: [({ cost_usd }) => (cost_usd === null ? null : Number(cost_usd))],
+  },
+];
+
+/**
+ * @param {HTMLElement} main
+ * @returns {import('./router.js').Page}
+ */
+export function modelsPage(main) {
+  let asking = new AbortController();
+  /** @type {ModelRow[]} */
+  let models = [];
+  /** @type {number[]} */
+  let at = [];
+  let bucketUs = 1;
+
+  const ranges = h('div', { class: 'choice', role: 'group', 'aria-label': 'Time' });
+  const tell = (/** @type {number|null} */ index) => {
+    charts.forEach((chart) => chart.point(index));
+    when.textContent = index === null || at[index] === undefined ? '' : new Date(at[index] / 1000).toLocaleString();
+  };
+  const when = h('span', 'tally');
+  const charts = MEASURES.map(({ title, format }) => new Chart(title, format, tell, openBucket));
+  const table = h('div', 'model-table');
+  const fault = h('p', { class: 'fault', role: 'alert', hidden: true });
+  main.classList.add('page-scroll');
+  fill(
+    main,
+    h('div', 'filter-bar', h('h1', 'page-title', 'Models'), ranges, when, fault),
+    h('div', 'charts', ...charts.map(({ element }) => element)),
+    h('div', { class: 'chart-axis', 'aria-hidden': 'true' }),
+    table,
+  );
+
+  const axis = /** @type {HTMLElement} */ (main.querySelector('.chart-axis'));
+  const range = () => (Object.hasOwn(RANGES, asked('range')) ? asked('range') : '1h');
+  const chosen = () => asked('model');
+
+  async function load() {
+    const { signal } = asking;
+    const [length, bucket] = RANGES[range()];
+    bucketUs = bucket * 1e6;
+    const to = Math.ceil(nowUs() / bucketUs) * bucketUs;
+    const from = to - length * 1e6;
+    const span = { from_us: from, to_us: to };
+    try {
+      const [rows, total, single] = await Promise.all([
+        get('/models', span, signal),
+        get('/stats', { ...span, bucket_us: bucketUs, group: 'none', q: 'kind:generation' }, signal),
+        chosen()
+          ? get(
+              '/stats',
+              { ...span, bucket_us: bucketUs, group: 'none', q: `kind:generation ${term('model', chosen())}` },
+              signal,
+            )
+          : null,
+      ]);
+      models = /** @type {{items: ModelRow[]}} */ (rows).items;
+      at = Array.from({ length: Math.round((to - from) / bucketUs) }, (_, index) => from + index * bucketUs);
+      draw(/** @type {import('./types.js').Stats} */ (total), /** @type {import('./types.js').Stats|null} */ (single));
+      fault.hidden = true;
+    } catch (error) {
+      if (signal.aborted) return;
+      fault.hidden = false;
+      fault.textContent = /** @type {Error} */ (error).message;
+    }
+  }
+
+  /**
+   * @param {import('./types.js').Stats} total
+   * @param {import('./types.js').Stats|null} single
+   */
+  function draw(total, single) {
+    const sums = models.filter(({ model }) => !chosen() || model === chosen());
+    const add = (/** @type {(row: ModelRow) => number} */ of) => sums.reduce((sum, row) => sum + of(row), 0);
+    const calls = add((row) => row.calls);
+    const texts = [
+      count(calls),
+      calls > 0 ? `${count(add((row) => row.errors))} · ${percent(add((row) => row.errors) / calls)}` : '0',
+      sums.length === 1 ? `${duration(sums[0].p50_us)} · ${duration(sums[0].p95_us)}` : '',
+      count(add((row) => row.tokens?.total ?? 0)),
+      money(add((row) => Number(row.cost_usd ?? 0))),
+    ];
+    charts.forEach((chart, index) => {
+      const { of, shape } = MEASURES[index];
+      chart.set(
+        {
+          at,
+          shape,
+          lines: of.map((pick) => series(total, pick, shape)),
+          chosen: single ? series(single, of[0], shape) : null,
+        },
+        texts[index],
+      );
+    });
+    fill(axis, ...MEASURES.map(() => h('div', null, h('span', null, `${range()} ago`), h('span', null, 'now'))));
+    drawTable();
+  }
+
+  /**
+   * @param {import('./types.js').Stats} stats
+   * @param {(point: StatPoint) => number|null} pick
+   * @param {'bars'|'lines'} shape
+   */
+  function series(stats, pick, shape) {
+    const values = at.map(() => /** @type {number|null} */ (shape === 'bars' ? 0 : null));
+    for (const point of stats.groups[0]?.points ?? []) {
+      const index = Math.floor((point.at_us - at[0]) / bucketUs);
+      if (index >= 0 && index < values.length) values[index] = pick(point);
+    }
+    return values;
+  }
+
+  function drawTable() {
+    fill(
+      ranges,
+      ...Object.keys(RANGES).map((name) =>
+        h(
+          'button',
+          {
+            class: 'button',
+            type: 'button',
+            'aria-pressed': String(name === range()),
+            onclick: () => ask({ range: name === '1h' ? null : name }),
+          },
+          name,
+        ),
+      ),
+    );
+    if (models.length === 0) {
+      fill(
+        table,
+        chosen() || range() === '30d'
+          ? h('div', 'empty', h('h1', null, 'No model calls in this time'))
+          : h(
+              'div',
+              'empty',
+              h('h1', null, 'No model calls in this time'),
+              h('p', null, 'Choose a longer one above, or send some:'),
+            ),
+      );
+      get('/traces', { limit: 1 })
+        .then((page) => {
+          if (/** @type {{items: unknown[]}} */ (page).items.length === 0) fill(table, firstTrace());
+        })
+        .catch(() => {
+          /* The words above stay. */
+        });
+      return;
+    }
+    const heads = ['Model', 'Calls', 'Errors', 'Retries', 'p50', 'p95', 'p99', 'First words', 'In', 'Out', 'Cost', ''];
+    fill(
+      table,
+      h(
+        'table',
+        'numbers',
+        h(
+          'thead',
+          null,
+          h(
+            'tr',
+            null,
+            ...heads.map((label, index) => h('th', { class: index > 0 ? 'num' : null, scope: 'col' }, label)),
+          ),
+        ),
+        h(
+          'tbody',
+          null,
+          ...[...models]
+            .sort((a, b) => Number(b.cost_usd ?? 0) - Number(a.cost_usd ?? 0) || b.calls - a.calls)
+            .map(modelRow),
+        ),
+      ),
+    );
+  }
+
+  /** @param {ModelRow} row */
+  function modelRow(row) {
+    const here = row.model === chosen();
+    const link = (/** @type {string} */ text, /** @type {string} */ q) =>
+      h('a', { href: tracesPath(`${term('model', row.model)} start:>-${range()}${q}`) }, text);
+    const sent = (row.tokens?.input ?? 0) + (row.tokens?.cache_read ?? 0) + (row.tokens?.cache_write ?? 0);
+    const cells = [
+      link(count(row.calls), ''),
+      row.errors > 0
+        ? link(`${count(row.errors)} · ${percent(row.errors / row.calls)}`, ' has:error')
+        : h('span', 'none', '–'),
+      row.retries > 0 ? link(count(row.retries), ' retries:>0') : h('span', 'none', '–'),
+      duration(row.p50_us),
+      duration(row.p95_us),
+      duration(row.p99_us),
+      duration(row.first_chunk_p50_us),
+      h('span', { title: grouped(sent) }, count(sent)),
+      count((row.tokens?.output ?? 0) + (row.tokens?.reasoning ?? 0)),
+      h('span', { title: row.cost_usd ? `$${row.cost_usd}` : 'price not known' }, money(row.cost_usd)),
+      link('traces', ''),
+    ];
+    return h(
+      'tr',
+      { 'aria-selected': String(here) },
+      h(
+        'th',
+        { scope: 'row' },
+        h(
+          'button',
+          {
+            class: 'pick',
+            type: 'button',
+            'aria-pressed': String(here),
+            title: 'show it in the charts',
+            onclick: () => ask({ model: here ? null : row.model }),
+          },
+          row.model,
+        ),
+        row.provider && h('span', 'none', row.provider),
+      ),
+      ...cells.map((cell) => h('td', 'num', cell)),
+    );
+  }
+
+  /** @param {number} index */
+  function openBucket(index) {
+    const model = chosen() ? `${term('model', chosen())} ` : '';
+    go(tracesPath(`${model}start:${moment(at[index])}..${moment(at[index] + bucketUs)}`));
+  }
+
+  const timer = setInterval(() => {
+    if (!document.hidden && !main.querySelector('.plot:hover')) load();
+  }, EVERY_MS);
+  load();
+  return {
+    leave() {
+      asking.abort();
+      clearInterval(timer);
+    },
+    revisit() {
+      asking.abort();
+      asking = new AbortController();
+      load();
+    },
+    keys: {
+      j: () => step(1),
+      k: () => step(-1),
+      esc: () => ask({ model: null }),
+      y: () => copy(location.href, 'link'),
+      enter: () => {
+        if (chosen()) go(tracesPath(`${term('model', chosen())} start:>-${range()}`));
+      },
+    },
+  };
+
+  /** @param {number} by */
+  function step(by) {
+    const names = [...table.querySelectorAll('.pick')].map((button) => button.textContent ?? '');
+    if (names.length > 0)
+      ask({ model: names[Math.min(names.length - 1, Math.max(0, names.indexOf(chosen()) + by))] }, { replace: true });
+  }
+}

@@ -1,0 +1,184 @@
+// The head of a trace: what it was, what it took and cost, and what the time went into.
+
+import { fill, h, place } from '../dom.js';
+import { ago, count, duration, grouped, moment, money, nowUs, percent } from '../format.js';
+import { stateMark } from '../kinds.js';
+import { term, tracesPath } from '../router.js';
+
+/** @typedef {import('../types.js').TraceSummary} TraceSummary */
+/** @typedef {import('../types.js').Headline} Headline */
+
+/** What time can go into, in words and with the class of its colour. @type {Record<string, [string, string]>} */
+const BLAME = {
+  generation: ['generation', 'b-generation'],
+  limiter: ['limiter wait', 'b-wait'],
+  backoff: ['backoff', 'b-backoff'],
+  tool: ['tools', 'b-tool'],
+  retriever: ['retrieval', 'b-retriever'],
+  embedding: ['embedding', 'b-retriever'],
+  parse: ['parse', 'b-own'],
+  own: ['own code', 'b-own'],
+};
+
+/**
+ * The head, which is drawn anew only where something changed: what is under the pointer stays, or clicks would be lost.
+ * @param {HTMLElement[]} actions
+ */
+export function traceHeader(actions) {
+  const title = h('h1');
+  const state = h('span', 'trace-state');
+  const facts = h('dl', { class: 'facts', tabindex: '0', 'aria-label': 'Facts' });
+  const element = h(
+    'header',
+    'trace-head',
+    h('div', 'trace-title', title, state, h('div', 'actions', ...actions)),
+    facts,
+  );
+  let drawn = '';
+  return {
+    element,
+    /**
+     * @param {TraceSummary} trace
+     * @param {Headline|null} headline
+     * @param {import('../types.js').Score[]} scores
+     */
+    draw(trace, headline, scores) {
+      const stamp = JSON.stringify([{ ...trace, updated_seq: 0 }, headline?.mean_concurrency, scores]);
+      if (stamp !== drawn) {
+        drawn = stamp;
+        title.textContent = trace.name || 'unnamed';
+        title.title = trace.trace_id;
+        const open = trace.state === 'running' && trace.open_spans > 0;
+        fill(state, stateMark(trace.state), open && h('span', 'none', `${count(trace.open_spans)} open`));
+        fill(facts, ...factsOf(trace, headline, scores));
+      }
+      const took = facts.querySelector('.f-took dd');
+      if (took && trace.duration_us === null) took.textContent = duration(Math.max(0, nowUs() - trace.start_us));
+    },
+  };
+}
+
+/**
+ * @param {TraceSummary} trace
+ * @param {Headline|null} headline
+ * @param {import('../types.js').Score[]} scores
+ * @returns {import('../dom.js').Child[]}
+ */
+function factsOf(trace, headline, scores) {
+  const lasted = trace.duration_us ?? Math.max(0, nowUs() - trace.start_us);
+  const tokens = trace.tokens;
+  const sent = tokens ? (tokens.input ?? 0) + (tokens.cache_read ?? 0) + (tokens.cache_write ?? 0) : 0;
+  return [
+    fact('took', duration(lasted), `${grouped(Math.round(lasted))} µs`, 'took'),
+    tokens?.total
+      ? fact(
+          'tokens',
+          `${count(sent)} → ${count((tokens.output ?? 0) + (tokens.reasoning ?? 0))}`,
+          `${grouped(tokens.total)} together`,
+        )
+      : null,
+    trace.cost_usd !== null && fact('cost', money(trace.cost_usd), `$${trace.cost_usd}`),
+    trace.model_calls > 0 && fact('model calls', count(trace.model_calls), ''),
+    trace.errors > 0 && fact('failed', count(trace.errors), '', 'bad'),
+    trace.retries > 0 && fact('retries', count(trace.retries), ''),
+    fact('spans', count(trace.spans), ''),
+    headline?.mean_concurrency && headline.mean_concurrency > 1.05
+      ? fact('at once', `${headline.mean_concurrency.toFixed(1)}`, 'model calls at once, on average while any ran')
+      : null,
+    fact('started', since(trace.start_us), moment(trace.start_us)),
+    trace.models.length > 0 &&
+      fact(
+        'model',
+        trace.models.slice(0, 2).join(', ') + (trace.models.length > 2 ? ` +${trace.models.length - 2}` : ''),
+        trace.models.join('\n'),
+      ),
+    linked('session', trace.session_id, (id) => `/session/${encodeURIComponent(id)}`),
+    linked('user', trace.user_id, (id) => tracesPath(term('user', id))),
+    linked('release', trace.release, (id) => tracesPath(term('release', id))),
+    linked('environment', trace.environment, (id) => tracesPath(term('environment', id))),
+    linked('service', trace.service, (id) => tracesPath(term('service', id))),
+    trace.tags.length > 0 &&
+      h(
+        'div',
+        null,
+        h('dt', null, 'tags'),
+        h('dd', null, ...trace.tags.map((tag) => h('a', { class: 'badge', href: tracesPath(term('tag', tag)) }, tag))),
+      ),
+    ...scores.map(({ name, value, comment }) =>
+      fact(
+        name,
+        typeof value === 'number' ? String(Math.round(value * 1000) / 1000) : String(value),
+        comment ?? '',
+        'score',
+      ),
+    ),
+  ];
+}
+
+/** @param {number} us */
+function since(us) {
+  const text = ago(us, nowUs());
+  return /\d$|now/.test(text) ? text : `${text} ago`;
+}
+
+/**
+ * @param {string} name
+ * @param {string} value
+ * @param {string} title
+ * @param {string} [style]
+ */
+function fact(name, value, title, style) {
+  return h(
+    'div',
+    { title: title || null, class: style ? `f-${style}` : null },
+    h('dt', null, name),
+    h('dd', null, value),
+  );
+}
+
+/**
+ * @param {string} name
+ * @param {string|null} value
+ * @param {(value: string) => string} path
+ */
+function linked(name, value, path) {
+  return value !== null && h('div', null, h('dt', null, name), h('dd', null, h('a', { href: path(value) }, value)));
+}
+
+/**
+ * What the time of the trace went into, as a bar and in words.
+ * @param {Headline} headline
+ */
+export function blame({ blame: shares }) {
+  const parts = Object.entries(shares)
+    .filter(([, share]) => share >= 0.001)
+    .sort((a, b) => b[1] - a[1]);
+  if (parts.length === 0) return null;
+  const bar = h(
+    'div',
+    { class: 'blame-bar', 'aria-hidden': 'true' },
+    ...parts.map(([name, share]) => {
+      const part = h('i', BLAME[name]?.[1] ?? 'b-own');
+      place(part, { 'flex-grow': String(share) });
+      return part;
+    }),
+  );
+  return h(
+    'div',
+    'blame',
+    bar,
+    h(
+      'ul',
+      null,
+      ...parts.map(([name, share]) =>
+        h(
+          'li',
+          null,
+          h('i', { class: `swatch ${BLAME[name]?.[1] ?? 'b-own'}`, 'aria-hidden': 'true' }),
+          h('b', null, percent(share)),
+          ` ${BLAME[name]?.[0] ?? name}`,
+        ),
+      ),
+    ),
+  );
+}
