@@ -16,7 +16,7 @@ impl Lm {
     /// Makes a model of several: the first is asked, and if it does not answer, the next.
     ///
     /// The next is asked after errors that it may not have: a refused key, an unknown model, a rate limit, a server that
-    /// fails or is left alone by its [`CircuitBreaker`], a timeout, a broken connection, a prompt that is too long; each
+    /// fails or is left alone by its [`CircuitBreaker`](crate::CircuitBreaker), a timeout, a broken connection, a prompt that is too long; each
     /// model makes its own attempts before. It is not asked after a refusal of the request or its content, nor of a gate.
     ///
     /// Each model that is asked is one generation in the trace, below the span of the caller, which has a note
