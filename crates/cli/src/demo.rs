@@ -125,8 +125,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         &receiver,
         &cost,
         watch.calls(model.sim.as_ref()),
-        &one_by_one,
-        &together,
+        (&one_by_one, &together),
     );
     drop(watch);
     if args.compare {

@@ -108,8 +108,7 @@ impl Summary {
         receiver: &Receiver,
         measured: &cost::Cost,
         calls: Calls,
-        one_by_one: &Round,
-        together: &Round,
+        (one_by_one, together): (&Round, &Round),
     ) -> Self {
         let (usage, cost) = (calls.usage, calls.cost);
         let per_customer =
