@@ -10,7 +10,7 @@ fn summary(scene: &str) -> Value {
         assert_eq!(summary[zero], 0, "{zero}: {summary}");
     }
     assert_eq!(summary["traces"], 4, "two customers, in each of two rounds");
-    assert_eq!(summary["spans_received"], summary["spans_started"]);
+    assert_eq!(summary["spans_received"], summary["spans_exported"]);
     assert_eq!(summary["calls"]["adds_up"], true, "{summary}");
     summary
 }
