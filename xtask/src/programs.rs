@@ -33,12 +33,17 @@ pub(crate) fn examples() -> Result<()> {
     Ok(())
 }
 
-/// Runs the demo and checks what it reports.
+/// Runs the scenes of the demo that take seconds, and checks what they report.
 pub(crate) fn demo() -> Result<()> {
     run(&mut command("cargo build --quiet -p glassbox-cli"))?;
-    let line = "cargo run --quiet -p glassbox-cli -- demo --json --speed 50";
+    ["coffee-shop", "react", "codeact", "research"].into_iter().try_for_each(scene)
+}
+
+fn scene(name: &str) -> Result<()> {
+    let line =
+        format!("cargo run --quiet -p glassbox-cli -- demo --scene {name} --json --speed 50");
     let file = workspace::target_dir()?.join("demo.json");
-    run_within(LIMIT, command(line).stdout(File::create(&file)?))?;
+    run_within(LIMIT, command(&line).stdout(File::create(&file)?))?;
     let report = fs::read_to_string(&file)?;
     let report: Value = serde_json::from_str(&report)
         .with_context(|| format!("`{line}` wrote no JSON: {report}"))?;

@@ -5,12 +5,12 @@ use crate::paint::Paint;
 use crate::receiver::Receiver;
 use crate::signals::{Signal, Signals};
 use anyhow::Context as _;
+use calls::Watch;
 use clap::Args as ClapArgs;
 use cost::Meter;
 use glassbox::Bus;
 use glassbox::telemetry::destination::{Destination, OtlpConfig};
 use glassbox::telemetry::observe::{Observe, Observing};
-use overload::Watch;
 use program::Program;
 use round::Round;
 use scene::Scene;
@@ -21,10 +21,17 @@ use tokio::runtime::Runtime;
 mod program;
 mod model;
 mod shop;
+mod orders;
+mod sales;
+mod research;
 mod round;
+mod calls;
 mod overload;
-mod scene;
+mod words;
+mod steps;
 mod stream;
+mod scene;
+mod blame;
 mod tree;
 mod cost;
 mod compare;
@@ -41,7 +48,8 @@ pub(crate) struct Args {
     /// The model to ask, such as openai/gpt-4o-mini; by default that of a key in the environment, else a simulated one
     #[arg(long)]
     model: Option<String>,
-    /// How many customers come together; by default 4, and 500 in the scene overload
+    /// How many customers come together, each with a request of its own; by default 4, in the scenes of agents 2, and in
+    /// overload 500
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     customers: Option<u64>,
     /// How many of them are served at the same time; by default all
@@ -86,11 +94,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         headline::opening(args, &model, observing.as_ref());
     }
 
-    let stream =
-        (!args.json).then(|| stream::Stream::start(paint, args.customers())).transpose()?;
+    let stream = (!args.json).then(|| stream::Stream::start(paint, args)).transpose()?;
     let meter = Meter::start(&model, &receiver);
-    let watch = (args.scene == Scene::Overload).then(Watch::start).transpose()?;
-    let program = args.scene.program(&model);
+    let watch = Watch::start()?;
+    let program = args.scene.program(args, &model);
     let served = until_signal(&runtime, &mut signals, serve(args, &*program));
     if let Some(stream) = stream {
         stream.finish();
@@ -117,10 +124,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         observing.as_ref(),
         &receiver,
         &cost,
-        &one_by_one,
-        &together,
+        watch.calls(model.sim.as_ref()),
+        (&one_by_one, &together),
     );
-    summary.overload = watch.map(|watch| watch.report(args, &model, &together));
+    drop(watch);
     if args.compare {
         let comparing = compare::compare(args, &*program, &model, &receiver);
         summary.compare = match until_signal(&runtime, &mut signals, comparing) {
@@ -133,7 +140,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         headline::replies(paint, &together);
         if observing.is_some() {
-            tree::print(paint, &receiver, &one_by_one);
+            tree::print(paint, &receiver, &one_by_one, args.scene.trees());
         }
         headline::closing(paint, &summary, observing.as_ref(), &one_by_one);
     }
@@ -143,7 +150,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(error) => {
             anyhow::bail!("{} customers were not served; the first: {error}", summary.failed)
         }
-        None if summary.overload.is_some_and(|report| !report.adds_up) => {
+        None if !summary.calls.adds_up => {
             anyhow::bail!("what was told of the calls is not what the provider counted")
         }
         None => Ok(ExitCode::SUCCESS),

@@ -65,6 +65,7 @@ pub struct FaultPlan {
 enum When {
     Request(u64),
     FirstOfEach(u64),
+    Every(u64),
     Rate(f64),
     Always,
 }
@@ -87,6 +88,12 @@ impl FaultPlan {
         self.rule(When::FirstOfEach(times), fault)
     }
 
+    /// Fails every `number`-th model call that reaches the server, whichever it is: so many of so many go wrong, however
+    /// they are timed. Zero means none.
+    pub fn every(self, number: u64, fault: Fault) -> Self {
+        self.rule(When::Every(number), fault)
+    }
+
     /// Fails with this probability, from 0 to 1. Which attempts of which requests fail depends on the seed and the request alone.
     pub fn rate(self, probability: f64, fault: Fault) -> Self {
         self.rule(When::Rate(probability), fault)
@@ -107,6 +114,7 @@ impl FaultPlan {
         let applies = |index: usize, when: &When| match when {
             When::Request(wanted) => *wanted == number,
             When::FirstOfEach(times) => attempt <= *times,
+            When::Every(step) => *step > 0 && number.is_multiple_of(*step),
             When::Rate(probability) => {
                 let mut rng = seed::rng(seed ^ index as u64, Purpose::Fault, request, attempt);
                 rng.random::<f64>() < *probability
@@ -132,6 +140,13 @@ mod tests {
         assert_eq!(plan.pick(0, 1, 2, 1), Some(Fault::Reset));
         assert_eq!(plan.pick(0, 1, 3, 2), Some(Fault::Empty));
         assert_eq!(plan.pick(0, 1, 4, 3), None);
+    }
+
+    #[test]
+    fn every_so_many_calls_one_fails() {
+        let plan = FaultPlan::none().every(3, Fault::Empty).every(0, Fault::Reset);
+        let failed: Vec<_> = (1..=7).map(|number| plan.pick(7, 1, number, 1).is_some()).collect();
+        assert_eq!(failed, [false, false, true, false, false, true, false]);
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use super::Args;
 use super::model::Model;
-use super::overload::Report;
 use super::round::Round;
 use super::summary::{Destination, Summary};
 use crate::paint::{self, Ink, Paint};
@@ -97,7 +96,8 @@ pub(crate) fn closing(
             );
         }
     }
-    for line in summary.overload.iter().flat_map(Report::lines) {
+    let overload = summary.overload.iter().map(|report| report.line(&summary.calls));
+    for line in summary.steps.line().into_iter().chain(overload).chain(summary.calls.lines()) {
         println!("{line}");
     }
     if let Some(compare) = &summary.compare {
@@ -124,11 +124,7 @@ pub(crate) fn closing(
         );
     }
     let mut last = Vec::new();
-    last.extend(
-        summary
-            .generation_percent
-            .map(|percent| format!("slowest part: generation {percent:.0} %")),
-    );
+    last.extend(summary.critical_path.in_words().map(|words| format!("slowest part: {words}")));
     last.extend(
         summary
             .peak_memory_mb

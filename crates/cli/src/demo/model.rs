@@ -62,3 +62,10 @@ pub(super) fn simulated(
     );
     Ok(Model { lm, why, sim: Some(sim) })
 }
+
+/// Returns how many calls a minute a simulated provider takes whose minutes pass `speed` times as fast; no limit where
+/// nothing takes any time.
+pub(super) fn hurried(a_minute: u32, speed: f64) -> Option<u32> {
+    // The cast saturates.
+    (speed > 0.0).then(|| (f64::from(a_minute) * speed).max(1.0) as u32)
+}

@@ -1,7 +1,7 @@
 //! What the demo can play: a program that serves one customer after another.
 
 use glassbox::trace::id::TraceId;
-use glassbox::{BoxFuture, Cost, Error, Prediction, Usage};
+use glassbox::{BoxFuture, Error, Prediction};
 
 /// What is played for each customer.
 pub(super) trait Program: Send + Sync {
@@ -17,13 +17,10 @@ pub(super) struct Served {
     /// What was said.
     pub(super) said: String,
     pub(super) trace_id: Option<TraceId>,
-    pub(super) usage: Usage,
-    pub(super) cost: Cost,
 }
 
 impl Served {
     pub(super) fn new<T>(prediction: &Prediction<T>, did: String, said: String) -> Self {
-        let (usage, cost) = (prediction.usage(), prediction.cost());
-        Self { did, said, trace_id: prediction.trace_id(), usage, cost }
+        Self { did, said, trace_id: prediction.trace_id() }
     }
 }

@@ -1,15 +1,18 @@
 //! The live stream: one line an event, as it happens.
 
+use super::steps::is_turn;
+use super::{Args, words};
 use crate::paint::{self, Ink, Paint};
-use glassbox::trace::span::{Detail, Span, Status};
+use glassbox::event::{CodeExecution, ReactIteration};
+use glassbox::trace::span::{self, Span, Status};
 use glassbox::{Bus, Event, EventData, EventReceiver};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// With more customers than this, the stream is a line of progress now and then.
-const ALL_LINES: u64 = 12;
+/// The most lines of code, and of what it printed, that are shown.
+const CODE_LINES: usize = 16;
 
 /// How often progress is told.
 const SOONEST: Duration = Duration::from_millis(500);
@@ -17,6 +20,36 @@ const LATEST: Duration = Duration::from_secs(5);
 
 /// How many events may wait to be printed.
 const CAPACITY: usize = 100_000;
+
+/// How much of what happens is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// Every event.
+    All,
+    /// Every event but the beginnings and ends of turns, which an event of their own tells.
+    Steps,
+    /// What came of tools, turns and agents, waits, and what failed.
+    Outcomes,
+    /// A count, now and then.
+    Progress,
+}
+
+impl Detail {
+    fn shows(self, event: &Event) -> bool {
+        let module = |span: &Span| self == Self::All || !is_turn(span);
+        match &event.data {
+            EventData::ModuleError(_) => true,
+            EventData::ModuleStart(span) => module(span) && self != Self::Outcomes,
+            EventData::ModuleComplete(span) => module(span),
+            EventData::LlmAttempt(attempt) => self != Self::Outcomes || attempt.failed.is_some(),
+            EventData::LlmRequest(_)
+            | EventData::LlmFirstChunk(_)
+            | EventData::LlmGenerate(_)
+            | EventData::ToolStart(_) => self != Self::Outcomes,
+            _ => true,
+        }
+    }
+}
 
 /// Prints events on a thread of its own until it is told to finish.
 #[derive(Debug)]
@@ -26,15 +59,17 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    pub(crate) fn start(paint: Paint, customers: u64) -> anyhow::Result<Self> {
+    pub(crate) fn start(paint: Paint, args: &Args) -> anyhow::Result<Self> {
+        let customers = args.customers();
+        let detail = args.scene.detail(customers);
         let events = Bus::global().channel("*", CAPACITY)?;
         let ending = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&ending);
         let thread = std::thread::Builder::new().name("stream".to_owned()).spawn(move || {
-            if customers <= ALL_LINES {
-                lines(&events, &told, paint)
-            } else {
+            if detail == Detail::Progress {
                 progress(&events, &told, customers)
+            } else {
+                lines(&events, &told, paint, detail)
             }
         })?;
         Ok(Self { ending, thread })
@@ -60,15 +95,17 @@ fn drain(events: &EventReceiver, ending: &AtomicBool, mut take: impl FnMut(Optio
     }
 }
 
-fn lines(events: &EventReceiver, ending: &AtomicBool, paint: Paint) {
+fn lines(events: &EventReceiver, ending: &AtomicBool, paint: Paint, detail: Detail) {
     let heading = format!(
         "{:<12}  {:<6}  {:<35} {:<26} {:<12} {:>7} {:>9} {:>7}",
         "time", "trace", "event", "module", "model", "tokens", "cost", "took"
     );
     println!("{}", paint.paint(Ink::Faint, &heading));
     drain(events, ending, |event| {
-        if let Some(event) = event {
-            println!("{}", line(event, paint));
+        let Some(event) = event.filter(|event| detail.shows(event)) else { return };
+        println!("{}", line(event, paint));
+        if let EventData::CodeActExecution(run) = &event.data {
+            code(run, paint);
         }
     });
 }
@@ -127,21 +164,32 @@ fn facts(event: &Event, paint: Paint) -> String {
         }
         EventData::AdapterParseError(error) => paint::short(&error.message, 80),
         EventData::AdapterRepair(repair) => paint::short(&repair.repair, 80),
-        EventData::ReasoningComplete(complete) => {
-            paint.paint(Ink::Faint, &format!("“{}”", paint::short(&complete.reasoning, 58)))
-        }
+        EventData::ReasoningComplete(complete) => quoted(&complete.reasoning, paint),
         EventData::BudgetThreshold(threshold) => {
             format!("{} of {:?} is {} % spent", threshold.budget, threshold.unit, threshold.percent)
         }
         EventData::BudgetExceeded(exceeded) => paint::short(&exceeded.to_string(), 80),
         EventData::RunStopped(stopped) => paint::short(stopped.reason(), 80),
+        EventData::ToolStart(span) => words::arguments(span),
+        EventData::ToolComplete(span) | EventData::ToolError(span) => tool_facts(span, paint),
+        EventData::ReactIterationComplete(turn) => turn_facts(turn, paint),
+        EventData::ReactMaxIterations(used_up) => format!("{} turns are used up", used_up.limit),
+        EventData::CodeActIterationComplete(turn) => {
+            let thought = turn.thought.as_deref().unwrap_or("no thought");
+            let end = if turn.finished { "   finished" } else { "" };
+            format!("{}{end}", quoted(thought, paint))
+        }
+        EventData::CodeActExecution(run) => {
+            let limit = run.limit.iter().map(|limit| format!(", stopped at its limit of {limit}"));
+            format!("ran for {}{}", paint::duration(run.duration), limit.collect::<String>())
+        }
         _ => event.subject().map(|span| span_facts(span, paint)).unwrap_or_default(),
     }
 }
 
 fn span_facts(span: &Span, paint: Paint) -> String {
     let (mut model, mut tokens, mut cost) = (String::new(), String::new(), String::new());
-    if let Detail::Generation(generation) = &span.detail {
+    if let span::Detail::Generation(generation) = &span.detail {
         model = paint::short(&generation.request_model, 12);
         if span.end.is_some() {
             tokens = paint::count(generation.usage.total());
@@ -157,6 +205,49 @@ fn span_facts(span: &Span, paint: Paint) -> String {
     format!("{model:<12} {tokens:>7} {cost:>9} {took:>7}{error}")
 }
 
+fn tool_facts(span: &Span, paint: Paint) -> String {
+    let took = span.duration().map(paint::duration).unwrap_or_default();
+    let ink = if span.status.is_error() { Ink::Error } else { Ink::Span };
+    let outcome = words::outcome(span);
+    paint.paint(ink, &format!("{} -> {outcome}   {took}", words::arguments(span)))
+}
+
+/// Writes what a turn of a ReAct agent came to: the thought, and the tools that it called.
+fn turn_facts(turn: &ReactIteration, paint: Paint) -> String {
+    let thought = turn.thought.iter().map(|thought| quoted(thought, paint) + "   ");
+    let called = turn.calls.iter().map(|call| {
+        format!("{}{}", words::plain(&call.tool, 24), if call.failed { " (failed)" } else { "" })
+    });
+    let called = called.collect::<Vec<_>>().join(", ");
+    let end = if turn.finished { "finished" } else { "" };
+    format!("{}{called}{end}", thought.collect::<String>())
+}
+
+fn quoted(text: &str, paint: Paint) -> String {
+    paint.paint(Ink::Faint, &format!("“{}”", words::plain(text, 58)))
+}
+
+/// Shows code that a model wrote, and below it what it printed, gave or raised.
+fn code(run: &CodeExecution, paint: Paint) {
+    let block = |mark: &str, text: &str, ink: Ink| {
+        for line in text.trim_end().lines().take(CODE_LINES) {
+            // The indentation is Python's.
+            let line: String = line.chars().filter(|char| !char.is_control()).take(110).collect();
+            println!("{:>22} {}", mark, paint.paint(ink, &line));
+        }
+        let more = text.trim_end().lines().count().saturating_sub(CODE_LINES);
+        if more > 0 {
+            println!("{mark:>22} and {more} lines more");
+        }
+    };
+    block("|", &run.code, Ink::Chain);
+    block(">", &run.stdout, Ink::Span);
+    if let Some(value) = &run.value {
+        block("=", &value.to_string(), Ink::Bold);
+    }
+    block("!", run.error.as_deref().unwrap_or_default(), Ink::Error);
+}
+
 fn error_kind(span: &Span) -> &str {
     match &span.status {
         Status::Error(error) => &error.kind,
@@ -169,7 +260,7 @@ fn ink(event: &Event) -> Ink {
         Some(Status::Error(_)) => Ink::Error,
         _ => match event.name().as_str().split('.').next() {
             Some("llm") => Ink::Generation,
-            Some("chain_of_thought") => Ink::Chain,
+            Some("chain_of_thought" | "react" | "codeact") => Ink::Chain,
             _ => Ink::Span,
         },
     }

@@ -1,15 +1,18 @@
 //! The summary of a demo: the numbers, for people and for machines.
 
 use super::Args;
+use super::blame::{self, Blame};
+use super::calls::Calls;
 use super::compare::Comparison;
 use super::cost::{self, percent};
 use super::model::Model;
 use super::overload;
 use super::round::Round;
+use super::scene::Scene;
+use super::steps::Steps;
 use crate::receiver::{Receiver, check};
 use glassbox::telemetry::health::DropReason;
 use glassbox::telemetry::observe::Observing;
-use glassbox::{Cost, Usage};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
@@ -60,15 +63,21 @@ pub(crate) struct Summary {
     pub(crate) output_tokens: u64,
     /// US dollars; `null` if a price is unknown.
     pub(crate) cost_usd: Option<f64>,
-    /// The share of the customers' time that model calls took, by the spans.
+    /// The share of the customers' time that models took to answer; the rest is in `critical_path`.
     pub(crate) generation_percent: Option<f64>,
+    /// What the customers' time went to, by the critical paths of all traces.
+    pub(super) critical_path: Blame,
+    /// What the agents did, by the spans.
+    pub(super) steps: Steps,
+    /// What became of the model calls.
+    pub(super) calls: Calls,
     /// The most memory that the process has held.
     pub(crate) peak_memory_mb: Option<f64>,
     /// Where the spans went.
     pub(crate) destinations: Vec<Destination>,
     /// What the same customers took without telemetry, if that was asked for.
     pub(crate) compare: Option<Comparison>,
-    /// How the provider's limits were kept and its failures survived, in the scene that is about it.
+    /// How well the provider's limits were used, in the scene that is about it.
     pub(super) overload: Option<overload::Report>,
     #[serde(skip)]
     pub(crate) cost: Option<Decimal>,
@@ -98,14 +107,15 @@ impl Summary {
         observing: Option<&Observing>,
         receiver: &Receiver,
         measured: &cost::Cost,
-        one_by_one: &Round,
-        together: &Round,
+        calls: Calls,
+        (one_by_one, together): (&Round, &Round),
     ) -> Self {
-        let (usage, cost) = spent(&[one_by_one, together]);
+        let (usage, cost) = (calls.usage, calls.cost);
         let per_customer =
             |round: &Round| round.wall.as_secs_f64() / round.visits.len().max(1) as f64;
         let traces = receiver.traces();
         let checked = check(traces.values());
+        let blame: Blame = traces.values().flat_map(|spans| blame::critical_path(spans)).collect();
         let ids: HashSet<_> = together.trace_ids().collect();
         let checked_together =
             check(traces.iter().filter(|(id, _)| ids.contains(id)).map(|(_, spans)| spans));
@@ -179,40 +189,17 @@ impl Summary {
             input_tokens: usage.input_total().unwrap_or(0),
             output_tokens: usage.output_total().unwrap_or(0),
             cost_usd: cost.total().and_then(|total| total.try_into().ok()),
-            generation_percent: generation_share(&traces),
+            generation_percent: blame.generation_percent(),
+            critical_path: blame,
+            steps: Steps::of(traces.values().flatten()),
+            calls,
             peak_memory_mb: peak_memory_mb(),
             destinations,
             compare: None,
-            overload: None,
+            overload: (args.scene == Scene::Overload).then(|| overload::Report::of(args, together)),
             cost: cost.total(),
         }
     }
-}
-
-fn spent(rounds: &[&Round]) -> (Usage, Cost) {
-    let visits = || rounds.iter().flat_map(|round| &round.visits);
-    let usage = visits()
-        .map(|visit| visit.result.as_ref().map_or_else(|error| error.usage(), |reply| reply.usage))
-        .sum();
-    let cost = visits()
-        .map(|visit| visit.result.as_ref().map_or_else(|error| error.cost(), |reply| reply.cost))
-        .sum();
-    (usage, cost)
-}
-
-/// Returns the percentage of the roots' time that their generations took.
-fn generation_share(traces: &crate::receiver::Traces) -> Option<f64> {
-    use glassbox::trace::span::Detail;
-    let (mut roots, mut generations) = (0.0, 0.0);
-    for span in traces.values().flatten() {
-        let seconds = span.duration().unwrap_or_default().as_secs_f64();
-        match (&span.detail, span.parent_id) {
-            (Detail::Generation(_), _) => generations += seconds,
-            (_, None) => roots += seconds,
-            _ => (),
-        }
-    }
-    (roots > 0.0).then(|| (generations / roots * 1000.0).round() / 10.0)
 }
 
 /// Reads the process's peak resident memory, where the system tells it.

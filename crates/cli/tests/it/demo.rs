@@ -97,16 +97,16 @@ fn an_overloaded_provider_serves_everybody_and_the_sums_agree() {
     assert_eq!((&summary["scene"], &summary["failed"]), (&"overload".into(), &0.into()));
     assert_eq!((&summary["orphan_spans"], &summary["mixed_traces"]), (&0.into(), &0.into()));
     assert_eq!(summary["spans_received"], summary["spans_exported"]);
-    let overload = &summary["overload"];
-    assert_eq!(overload["adds_up"], true, "{overload}");
-    assert_eq!(overload["answered"], 84, "four of them one after another");
-    assert_eq!(overload["attempts"], overload["provider_calls"]);
-    assert!(overload["provider_most_at_once"].as_u64().unwrap() <= 20, "{overload}");
-    assert!(overload["limiter_waits"].as_u64().unwrap() > 0, "{overload}");
+    let (calls, overload) = (&summary["calls"], &summary["overload"]);
+    assert_eq!(calls["adds_up"], true, "{calls}");
+    assert_eq!(calls["answered"], 84, "four of them one after another");
+    assert_eq!(calls["attempts"], calls["provider"]["calls"]);
+    assert!(calls["provider"]["most_at_once"].as_u64().unwrap() <= 20, "{calls}");
+    assert!(calls["limiter_waits"].as_u64().unwrap() > 0, "{calls}");
     // A few of so many calls go wrong on purpose; which of them depends on the requests alone.
-    let failed = |key: &str| overload[key].as_u64().unwrap();
-    assert!(failed("failed_429") + failed("failed_529") > 0, "{overload}");
-    assert!(overload["throughput_percent"].as_f64().unwrap() > 0.0);
+    let failed = |key: &str| calls[key].as_u64().unwrap();
+    assert!(failed("failed_429") + failed("failed_529") > 0, "{calls}");
+    assert!(overload["throughput_percent"].as_f64().unwrap() > 0.0, "{overload}");
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn wrong_settings_say_what_to_type() {
     check(&["demo", "--model", "openai/gpt-4o"], &[], "export OPENAI_API_KEY=");
     check(&["demo", "--speed", "fast"], &[], "give a number");
     check(&["demo", "--customers", "0"], &[], "0 is not in 1..");
-    check(&["demo", "--scene", "tea"], &[], "coffee-shop, overload");
+    check(&["demo", "--scene", "tea"], &[], "coffee-shop, react, codeact, research, overload");
     check(&["demo", "--scene", "overload", "--model", "openai/x"], &[], "leave --model out");
     check(&FAST, &[("GLASSBOX_PRICES", "/no/such/file")], "GLASSBOX_PRICES");
 }

@@ -7,6 +7,7 @@ mod langfuse;
 mod tls;
 
 mod demo;
+mod scenes;
 mod doctor;
 mod proxy;
 mod signals;
