@@ -23,10 +23,10 @@ pub(crate) fn print(paint: Paint, receiver: &Receiver, round: &Round, most: usiz
             print_below(paint, &spans, root, 0);
         }
         // Of three spans, everybody sees it.
-        if spans.len() > 3 {
-            if let Some(longest) = blame::slowest(&spans) {
-                println!("  slowest step: {longest}");
-            }
+        if spans.len() > 3
+            && let Some(longest) = blame::slowest(&spans)
+        {
+            println!("  slowest step: {longest}");
         }
     }
 }
