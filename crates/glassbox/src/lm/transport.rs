@@ -70,7 +70,7 @@ impl Transport {
             auth: AuthData::from_single(key.expose_secret()),
             model: ModelIden::new(provider.kind, model),
         };
-        let clients = Clients::new(http);
+        let clients = Clients::new(http, provider.kind);
         let clients = clients.map_err(|error| Error::new(ErrorKind::Config, error.to_string()))?;
         Ok(Self { clients, target, wire: Wire::of(provider.kind), base_url })
     }
