@@ -14,10 +14,12 @@ mod stats;
 mod table;
 mod child;
 mod receiver;
+mod provider;
 mod systems;
 mod hot_path;
 mod burst;
 mod export;
+mod call;
 
 use clap::{Parser, Subcommand};
 
@@ -37,9 +39,14 @@ enum Bench {
     Burst(burst::Args),
     /// How many spans a second of CPU exports, and how many bytes they become.
     Export(export::Args),
+    /// What a call of a model costs, next to other frameworks, on a provider without latency.
+    Call(call::Args),
     /// A receiver of OTLP, in a process of its own so that its work is not counted.
     #[command(hide = true)]
     Receiver(receiver::Args),
+    /// A simulated provider, in a process of its own for the same reason.
+    #[command(hide = true)]
+    Provider,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -47,6 +54,8 @@ fn main() -> anyhow::Result<()> {
         Bench::HotPath(args) => hot_path::run(&args),
         Bench::Burst(args) => burst::run(&args),
         Bench::Export(args) => export::run(&args),
+        Bench::Call(args) => call::run(&args),
         Bench::Receiver(args) => receiver::run(&args),
+        Bench::Provider => provider::run(),
     }
 }

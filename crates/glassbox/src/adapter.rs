@@ -16,7 +16,7 @@ use glassbox_trace::cost::Cost;
 use glassbox_trace::message::Message;
 use glassbox_trace::usage::Usage;
 use serde_json::{Map, Value};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 mod json;
 mod lenient;
@@ -31,6 +31,8 @@ pub(crate) struct Task {
     pub(crate) leading: &'static [FieldSpec],
     pub(crate) outputs: &'static [FieldSpec],
     schema: Arc<ResponseSchema>,
+    /// What the JSON format tells the model, once it has been written.
+    json_instructions: OnceLock<Arc<str>>,
 }
 
 /// An example for the model, as JSON objects of fields.
@@ -79,7 +81,14 @@ impl Task {
             name: name.to_owned(),
             schema: object_schema(leading, outputs),
         });
-        Self { instructions: instructions.into(), inputs: inputs.into(), leading, outputs, schema }
+        Self {
+            instructions: instructions.into(),
+            inputs: inputs.into(),
+            leading,
+            outputs,
+            schema,
+            json_instructions: OnceLock::new(),
+        }
     }
 
     /// Returns the fields that the model has to write, in order.

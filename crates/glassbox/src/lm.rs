@@ -24,6 +24,7 @@ mod classify;
 mod limit;
 mod breaker;
 mod account;
+mod clients;
 mod transport;
 mod retry;
 mod scripted;

@@ -5,9 +5,11 @@ use crate::signature::FieldSpec;
 use glassbox_trace::message::Message;
 use serde_json::Value;
 use std::fmt::Write;
+use std::sync::Arc;
 
 pub(super) fn messages(task: &Task, shots: &[Shot], input: &Value) -> Vec<Message> {
-    let mut messages = vec![Message::system(instructions(task))];
+    let instructions = task.json_instructions.get_or_init(|| instructions(task).into());
+    let mut messages = vec![Message::system(Arc::clone(instructions))];
     for shot in shots {
         messages.push(Message::user(shot.input.to_string()));
         messages.push(Message::assistant(shot.output.to_string()));

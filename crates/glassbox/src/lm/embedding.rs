@@ -178,7 +178,8 @@ impl Transport {
         let mut options = EmbedOptions::new().with_capture_raw_body(true);
         options.dimensions = dimensions.and_then(|dimensions| usize::try_from(dimensions).ok());
         let request = EmbedRequest::new_batch(texts.to_vec());
-        let response = self.client.exec_embed(self.target.clone(), request, Some(&options)).await;
+        let response =
+            self.clients.plain().exec_embed(self.target.clone(), request, Some(&options)).await;
         let response = response.map_err(|error| classify(&error, self.wire, &self.base_url))?;
         let mut facts = AnswerFacts::default();
         let body = response.captured_raw_body.as_ref();

@@ -43,12 +43,10 @@ impl Request {
     #[must_use]
     pub fn max_input_tokens(&self) -> u64 {
         let messages = self.messages.iter().map(|message| message.bytes() + FRAME);
-        let schema = self
-            .schema
-            .iter()
-            .map(|schema| schema.name.len() + schema.schema.to_string().len() + FRAME);
+        let schema =
+            self.schema.iter().map(|schema| schema.name.len() + json_bytes(&schema.schema) + FRAME);
         let tools = self.tools.iter().map(|tool| {
-            tool.name.len() + tool.description.len() + tool.parameters.to_string().len() + FRAME
+            tool.name.len() + tool.description.len() + json_bytes(&tool.parameters) + FRAME
         });
         let bytes: usize = messages.chain(schema).chain(tools).sum();
         (bytes + FRAME) as u64
@@ -57,6 +55,33 @@ impl Request {
 
 /// The most tokens that a provider's own frame around a message, a schema or a tool has, generously.
 const FRAME: usize = 32;
+
+/// Returns how many bytes a value has as JSON, without writing it: this is asked for each call.
+fn json_bytes(value: &Value) -> usize {
+    // Quotes around, and what each byte is escaped as.
+    let text = |text: &str| 2 + text.bytes().map(escaped_bytes).sum::<usize>();
+    // Brackets around, and commas between.
+    let list = |items: usize, bytes: usize| 2 + items.saturating_sub(1) + bytes;
+    match value {
+        Value::Null | Value::Bool(true) => 4,
+        Value::Bool(false) => 5,
+        Value::Number(number) => number.to_string().len(),
+        Value::String(string) => text(string),
+        Value::Array(items) => list(items.len(), items.iter().map(json_bytes).sum()),
+        Value::Object(fields) => {
+            let bytes = fields.iter().map(|(name, value)| text(name) + 1 + json_bytes(value));
+            list(fields.len(), bytes.sum())
+        }
+    }
+}
+
+const fn escaped_bytes(byte: u8) -> usize {
+    match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        0..=0x1f => 6,
+        _ => 1,
+    }
+}
 
 /// A model's answer.
 #[derive(Clone, Debug)]
@@ -137,6 +162,38 @@ impl Finish {
                 Self::Filter
             }
             _ => Self::Other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::json_bytes;
+    use proptest::collection::{hash_map, vec};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(|number| json!(number)),
+            "(?s).*".prop_map(Value::from),
+            "[\\x00-\\x7f]*".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 4, |inner| {
+            prop_oneof![
+                vec(inner.clone(), 0..4).prop_map(Value::from),
+                hash_map(".*", inner, 0..4).prop_map(|fields| fields.into_iter().collect()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_are_counted_as_they_are_written(value in value()) {
+            prop_assert_eq!(json_bytes(&value), value.to_string().len());
         }
     }
 }

@@ -2,16 +2,14 @@
 
 use crate::error::{Error, ErrorKind};
 use crate::lm::classify::{classify, no_stream};
+use crate::lm::clients::Clients;
 use crate::lm::failure::Failure;
 use crate::lm::provider::Provider;
 use crate::lm::request::Request;
 use crate::lm::stream::{Delta, Deltas, ToolCallsSoFar};
 use crate::lm::wire::{AnswerFacts, Wire};
 use futures::StreamExt;
-use genai::chat::{
-    self, ChatOptions, ChatRequest, ChatResponseFormat, ChatStreamEvent, ContentPart, JsonSpec,
-    MessageContent,
-};
+use genai::chat::{self, ChatOptions, ChatRequest, ChatStreamEvent, ContentPart, MessageContent};
 use genai::resolver::{AuthData, Endpoint};
 use genai::{Client, ModelIden, ServiceTarget};
 use glassbox_telemetry::loopback::is_loopback;
@@ -28,7 +26,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A provider's model, ready to be called.
 pub(crate) struct Transport {
-    pub(super) client: Client,
+    pub(super) clients: Clients,
     pub(super) target: ServiceTarget,
     pub(crate) wire: Wire,
     pub(crate) base_url: Url,
@@ -72,9 +70,9 @@ impl Transport {
             auth: AuthData::from_single(key.expose_secret()),
             model: ModelIden::new(provider.kind, model),
         };
-        let client = Client::builder().with_reqwest(http).build();
-        let client = client.map_err(|error| Error::new(ErrorKind::Config, error.to_string()))?;
-        Ok(Self { client, target, wire: Wire::of(provider.kind), base_url })
+        let clients = Clients::new(http, provider.kind);
+        let clients = clients.map_err(|error| Error::new(ErrorKind::Config, error.to_string()))?;
+        Ok(Self { clients, target, wire: Wire::of(provider.kind), base_url })
     }
 
     /// Makes one attempt. `first_chunk` is called when the first chunk of a streamed answer has come, and its pieces go
@@ -89,21 +87,24 @@ impl Transport {
         deltas: Option<&Deltas>,
     ) -> Result<Answer, Failure> {
         let chat = chat_request(request);
-        let options = chat_options(request, parameters).with_extra_headers(headers);
+        let options = chat_options(parameters).with_extra_headers(headers);
+        let client = self.clients.of(request.schema.as_ref());
+        let client = client.map_err(|error| Failure::new(ErrorKind::Config, error.to_string()))?;
         if parameters.stream {
-            self.send_streaming(chat, options, progress, first_chunk, deltas).await
+            self.send_streaming(&client, chat, options, progress, first_chunk, deltas).await
         } else {
-            self.send_plain(chat, &options, progress).await
+            self.send_plain(&client, chat, &options, progress).await
         }
     }
 
     async fn send_plain(
         &self,
+        client: &Client,
         chat: ChatRequest,
         options: &ChatOptions,
         progress: &mut Progress,
     ) -> Result<Answer, Failure> {
-        let response = self.client.exec_chat(self.target.clone(), chat, Some(options)).await;
+        let response = client.exec_chat(self.target.clone(), chat, Some(options)).await;
         let response = response.map_err(|error| classify(&error, self.wire, &self.base_url))?;
         let body = response.captured_raw_body.as_ref();
         progress.facts.read(self.wire, body.unwrap_or(&serde_json::Value::Null));
@@ -113,6 +114,7 @@ impl Transport {
 
     async fn send_streaming(
         &self,
+        client: &Client,
         chat: ChatRequest,
         options: ChatOptions,
         progress: &mut Progress,
@@ -128,7 +130,7 @@ impl Transport {
         });
         let failed = |error: &genai::Error| classify(error, self.wire, &self.base_url);
 
-        let started = self.client.exec_chat_stream(self.target.clone(), chat, Some(&options)).await;
+        let started = client.exec_chat_stream(self.target.clone(), chat, Some(&options)).await;
         let mut stream = started.map_err(|error| failed(&error))?.stream;
         let mut end = None;
         let mut calls = ToolCallsSoFar::default();
@@ -186,7 +188,8 @@ impl fmt::Debug for Transport {
     }
 }
 
-fn chat_options(request: &Request, parameters: &Parameters) -> ChatOptions {
+/// Everything but the schema, which the client has.
+fn chat_options(parameters: &Parameters) -> ChatOptions {
     let mut options = ChatOptions::default().with_capture_raw_body(true);
     if parameters.stream {
         options = options
@@ -205,9 +208,6 @@ fn chat_options(request: &Request, parameters: &Parameters) -> ChatOptions {
     options.reasoning_effort =
         parameters.reasoning_effort.as_ref().and_then(|effort| effort.parse().ok());
     options.service_tier = parameters.service_tier.as_ref().and_then(|tier| tier.parse().ok());
-    options.response_format = request.schema.as_ref().map(|schema| {
-        ChatResponseFormat::JsonSpec(JsonSpec::new(schema.name.clone(), schema.schema.clone()))
-    });
     options
 }
 

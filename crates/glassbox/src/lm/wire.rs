@@ -4,7 +4,7 @@
 
 use genai::adapter::AdapterKind;
 use glassbox_trace::usage::Usage;
-use serde_json::{Map, Value};
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// The families of protocols, by the shape of their answers.
@@ -35,8 +35,8 @@ pub(crate) struct AnswerFacts {
     pub(crate) finish_reason: Option<Arc<str>>,
     /// Why the model or the provider declined to answer.
     pub(crate) refusal: Option<Arc<str>>,
-    /// The provider's usage object; frames of a stream add to it.
-    usage: Map<String, Value>,
+    /// The provider's usage object, or null; frames of a stream add to it.
+    usage: Value,
 }
 
 impl AnswerFacts {
@@ -45,7 +45,7 @@ impl AnswerFacts {
         [&self.id, &self.model, &self.finish_reason, &self.refusal]
             .iter()
             .all(|fact| fact.is_none())
-            && self.usage.is_empty()
+            && self.usage.is_null()
     }
 
     /// Takes over what a body or a frame tells.
@@ -60,15 +60,13 @@ impl AnswerFacts {
 
     /// Returns the tokens used, in exclusive buckets.
     pub(crate) fn usage(&self, wire: Wire) -> Usage {
-        if self.usage.is_empty() {
-            return Usage::UNKNOWN;
-        }
-        let usage = Value::Object(self.usage.clone());
+        let usage = &self.usage;
         match wire {
-            Wire::OpenAi => Usage::from_openai(&usage),
-            Wire::Anthropic => Usage::from_anthropic(&usage),
-            Wire::Gemini => Usage::from_gemini(&usage),
-            Wire::Ollama => Usage::from_ollama(&usage),
+            _ if usage.is_null() => Usage::UNKNOWN,
+            Wire::OpenAi => Usage::from_openai(usage),
+            Wire::Anthropic => Usage::from_anthropic(usage),
+            Wire::Gemini => Usage::from_gemini(usage),
+            Wire::Ollama => Usage::from_ollama(usage),
         }
     }
 
@@ -121,14 +119,19 @@ impl AnswerFacts {
         take(&mut self.finish_reason, &body["done_reason"]);
         for key in ["prompt_eval_count", "eval_count"] {
             if let Some(count) = body.get(key) {
-                self.usage.insert(key.to_owned(), count.clone());
+                self.add_usage(&json!({ key: count }));
             }
         }
     }
 
     fn add_usage(&mut self, usage: &Value) {
-        let Some(usage) = usage.as_object() else { return };
-        self.usage.extend(usage.iter().map(|(key, value)| (key.clone(), value.clone())));
+        let Some(news) = usage.as_object().filter(|news| !news.is_empty()) else { return };
+        match &mut self.usage {
+            Value::Object(known) => {
+                known.extend(news.iter().map(|(key, value)| (key.clone(), value.clone())));
+            }
+            _ => self.usage = usage.clone(),
+        }
     }
 }
 
@@ -141,7 +144,6 @@ fn take(slot: &mut Option<Arc<str>>, value: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn a_stream_of_anthropics_adds_up() {
