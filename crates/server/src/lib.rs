@@ -8,6 +8,7 @@ pub mod filter;
 pub mod wire;
 pub mod received;
 pub mod view;
+pub mod insight;
 pub mod store;
 pub mod message;
 pub mod detail;

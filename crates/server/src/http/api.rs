@@ -41,7 +41,7 @@ impl ListParams {
                 "limit cannot be {limit}; type a number from 1 to 500"
             )));
         }
-        Ok(Paging { limit, cursor: self.cursor.clone() })
+        Ok(Paging { limit, cursor: self.cursor.clone(), ..Paging::default() })
     }
 }
 

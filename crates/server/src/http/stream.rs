@@ -34,7 +34,7 @@ pub(super) struct Params {
     q: Option<String>,
 }
 
-/// A span and how its output begins.
+/// A span and how its output ends.
 #[derive(Serialize)]
 struct WithPreview<'a> {
     #[serde(flatten)]
@@ -122,7 +122,7 @@ impl Reader {
                 Change::Span(span) => {
                     let name =
                         if span.state == SpanState::Running { "span_start" } else { "span_end" };
-                    let preview = span.output_preview.as_deref();
+                    let preview = span.output_end.as_deref();
                     let summary = SpanSummary::of(&span);
                     self.send(name, seq, &WithPreview { span: &summary, preview }).await?;
                 }

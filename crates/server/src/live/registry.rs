@@ -2,6 +2,7 @@
 
 use crate::store::{Change, Changes};
 use glassbox_trace::id::{SpanId, TraceId};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
@@ -44,7 +45,7 @@ pub struct Process {
 }
 
 /// A process as the health page shows it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Sender {
     /// The service that it belongs to.
     pub service: Option<String>,

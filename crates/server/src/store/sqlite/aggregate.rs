@@ -91,6 +91,7 @@ pub(super) fn stats(connection: &Connection, query: &StatsQuery) -> Result<Stats
     let (key, over) = match query.grouping {
         Grouping::None => ("NULL", Over::Traces),
         Grouping::Name => ("t.name", Over::Traces),
+        Grouping::Calls => ("NULL", Over::Spans),
         Grouping::Model => ("s.model", Over::Spans),
     };
     let mut conditions = Where::of(connection, &query.filter, over)?;
