@@ -1,6 +1,8 @@
 //! What is answered over HTTP: ingest, the query API, the stream and the page.
 
+mod clock;
 mod error;
+mod asked;
 mod access;
 mod body;
 mod counters;
@@ -10,11 +12,16 @@ mod grpc;
 mod langfuse;
 mod announce;
 mod api;
+mod lists;
+mod numbers;
+mod scores;
+mod health;
 mod stream;
+mod openapi;
 mod page;
 
 pub use access::{Access, Keys};
-pub use app::App;
+pub use app::{App, Connect};
 pub use counters::Counters;
 pub use error::ApiError;
 
@@ -35,7 +42,16 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/api/v1/traces", get(api::traces))
         .route("/api/v1/traces/{trace_id}", get(api::trace))
         .route("/api/v1/traces/{trace_id}/spans/{span_id}", get(api::span))
+        .route("/api/v1/spans", get(lists::spans))
+        .route("/api/v1/sessions", get(lists::sessions))
+        .route("/api/v1/users", get(lists::users))
+        .route("/api/v1/facets", get(lists::facets))
+        .route("/api/v1/models", get(numbers::models))
+        .route("/api/v1/stats", get(numbers::stats))
+        .route("/api/v1/scores", get(scores::list).post(scores::create))
+        .route("/api/v1/health", get(health::health))
         .route("/api/v1/stream", get(stream::stream))
+        .route("/api/v1/openapi.json", get(openapi::openapi))
         .route_layer(from_fn_with_state(Arc::clone(app), access::viewer));
     Router::new()
         .merge(senders)

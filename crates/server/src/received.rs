@@ -36,7 +36,9 @@ const MOST_MESSAGE: usize = 1024;
 const MOST_NOTES: usize = 20;
 
 /// How far a span has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// It has begun and not ended.

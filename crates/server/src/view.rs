@@ -4,9 +4,9 @@ use crate::received::{ErrorInfo, Note, Phases, ReceivedSpan, State, TraceContext
 use glassbox_trace::usage::Usage;
 use rust_decimal::Decimal;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use std::borrow::Cow;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// Tokens in buckets that exclude one another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,7 +34,8 @@ impl JsonSchema for Tokens {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let bucket = |what: &str| json_schema!({ "type": ["integer", "null"], "description": what });
+        let bucket =
+            |what: &str| json_schema!({ "type": ["integer", "null"], "description": what });
         json_schema!({
             "description": "Tokens in buckets that exclude one another; null is unknown",
             "type": "object",

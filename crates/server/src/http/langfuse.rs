@@ -41,7 +41,7 @@ async fn keep(app: &App, headers: HeaderMap, body: Body) -> Result<Response, Api
     })
     .await??;
     if !read.batch.blocks.is_empty() || !read.batch.scores.is_empty() {
-        app.keep(read.batch).await?;
+        app.receive(read.batch).await?;
     }
     if !read.errors.is_empty() {
         app.counters.reject("events of Langfuse's that are not known", read.errors.len());

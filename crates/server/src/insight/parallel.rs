@@ -12,11 +12,10 @@ pub(super) fn work_and_active(tree: &Tree<'_>, root: usize) -> (i64, i64) {
     let calls = || (0..tree.nodes.len()).filter(|at| tree.is_model_call(*at));
     let mut wrappers = HashSet::new();
     for call in calls() {
-        for above in tree.above(call) {
-            // What is above a span that was seen was seen as well.
-            if !wrappers.insert(above) {
-                break;
-            }
+        let mut above = tree.nodes[call].parent;
+        // What is above a span that was seen was seen as well, which also ends circles: the calls in them count as wrappers.
+        while let Some(node) = above.filter(|node| wrappers.insert(*node)) {
+            above = tree.nodes[node].parent;
         }
     }
     let mut stretches: Vec<_> = calls()

@@ -2,6 +2,7 @@
 
 use crate::received::State;
 use crate::view::SpanSummary;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 /// The spans of a trace as a tree, by their places in the list.
@@ -42,19 +43,15 @@ impl<'s> Tree<'s> {
     /// Returns the span without a parent that took the longest.
     pub(super) fn root(&self) -> Option<usize> {
         let roots = (0..self.nodes.len()).filter(|at| self.nodes[*at].parent.is_none());
-        // Of equals the first.
-        roots.rev().max_by_key(|at| self.nodes[*at].to.saturating_sub(self.nodes[*at].from))
+        // Of equals the first one, and then any, as long as it is always the same.
+        roots.max_by_key(|at| {
+            let Node { from, to, span, .. } = &self.nodes[*at];
+            (to.saturating_sub(*from), Reverse(*from), Reverse(&span.span_id))
+        })
     }
 
     pub(super) fn is_model_call(&self, at: usize) -> bool {
         matches!(self.nodes[at].span.kind, "generation" | "embedding")
-    }
-
-    /// Walks from a span up to its root. Circles end where they began.
-    pub(super) fn above(&self, at: usize) -> impl Iterator<Item = usize> + '_ {
-        let next = move |place: &usize| self.nodes[*place].parent.filter(|parent| *parent != at);
-        // A circle further up that `at` is not in is left after as many steps as there are spans.
-        std::iter::successors(Some(at), next).skip(1).take(self.nodes.len())
     }
 }
 

@@ -49,13 +49,13 @@ pub struct Process {
 pub struct Sender {
     /// The service that it belongs to.
     pub service: Option<String>,
-    /// Its own id.
-    pub process: String,
+    /// Its own id; none if it only sends spans that ended.
+    pub process: Option<String>,
     /// When it was last heard of, microseconds since the epoch.
     pub last_seen_us: i64,
     /// How many of its spans run.
     pub running: usize,
-    /// How many spans it has announced.
+    /// How many spans it has announced, or sent if it announces none.
     pub spans: u64,
     /// How its own export does, as it told.
     pub health: Option<Value>,
@@ -155,7 +155,7 @@ impl Registry {
         let inner = self.inner();
         let sender = |(name, process): (&String, &Process)| Sender {
             service: process.service.clone(),
-            process: name.clone(),
+            process: Some(name.clone()),
             last_seen_us: process.last_seen_us,
             running: process.running.len(),
             spans: process.spans,

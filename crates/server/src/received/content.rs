@@ -121,12 +121,21 @@ mod tests {
             assert_eq!(last_words(&Any::Text(text.into())), expected, "{text}");
         };
         check("It got\n mugged.", "It got mugged.");
-        check(r#"[{"role":"assistant","content":"With \"oat\" milk?","finish_reason":"stop"}]"#, "With \"oat\" milk?");
-        check(r#"[{"parts":[{"type":"text","content":"a"},{"type":"text","text": "b\u00e9"}]}]"#, "bé");
+        check(
+            r#"[{"role":"assistant","content":"With \"oat\" milk?","finish_reason":"stop"}]"#,
+            "With \"oat\" milk?",
+        );
+        check(
+            r#"[{"parts":[{"type":"text","content":"a"},{"type":"text","text": "b\u00e9"}]}]"#,
+            "bé",
+        );
         check(r#"{"action":{"setup":"Why?"}}"#, r#"{"action":{"setup":"Why?"}}"#);
         check(r#"[{"content":[1]}]"#, r#"[{"content":[1]}]"#);
         let long = format!("{} end", "é".repeat(5000));
         let words = last_words(&Any::Text(long.into()));
-        assert!(words.starts_with("…é") && words.ends_with("é end") && words.len() < 250, "{words}");
+        assert!(
+            words.starts_with("…é") && words.ends_with("é end") && words.len() < 250,
+            "{words}"
+        );
     }
 }

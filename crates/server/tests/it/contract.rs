@@ -4,8 +4,8 @@ use crate::stage::{call, failed, request_of, span};
 use glassbox_server::filter::Filter;
 use glassbox_server::ingest::{Format, Limits, langfuse, otlp};
 use glassbox_server::store::{
-    Batch, Countable, FacetKey, Grouping, Order, Paging, ScoreQuery, Sort, SqliteOptions, SqliteStore, StatsQuery, Store,
-    StoreError, TraceQuery, Window, Written,
+    Batch, Countable, FacetKey, Grouping, Order, Paging, ScoreQuery, Sort, SqliteOptions,
+    SqliteStore, StatsQuery, Store, StoreError, TraceQuery, Window, Written,
 };
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;

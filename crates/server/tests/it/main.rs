@@ -10,3 +10,4 @@ mod live;
 mod access;
 mod limits;
 mod grpc;
+mod api;

@@ -194,9 +194,8 @@ impl Where {
                 self.sql.push(')');
             }
             TextKey::Event => {
-                let fits = |kind, state| {
-                    events_of(kind, state).iter().any(|event| pattern.matches(event))
-                };
+                let fits =
+                    |kind, state| events_of(kind, state).iter().any(|event| pattern.matches(event));
                 let pairs: Vec<_> = kinds_and_states(fits)
                     .map(|(kind, state)| format!("({kind},{state})"))
                     .collect();

@@ -5,9 +5,7 @@ use super::condition::{Over, Where};
 use super::row::{self, SPAN_COLUMNS, TRACE_COLUMNS, flags};
 use crate::filter::Filter;
 use crate::store::{Countable, Order, Paging, ScoreQuery, Sort, TraceQuery};
-use crate::view::{
-    Dollars, GroupSummary, Page, ScoreView, SpanSummary, Tokens, TraceSummary,
-};
+use crate::view::{Dollars, GroupSummary, Page, ScoreView, SpanSummary, Tokens, TraceSummary};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
@@ -181,8 +179,7 @@ pub(super) fn count(connection: &Connection, what: Countable<'_>) -> Result<i64,
         }
         Countable::Scores(query) => ("SELECT COUNT(*) FROM scores x", scores_wanted(query)),
     };
-    let mut statement =
-        connection.prepare_cached(&format!("{sql} WHERE {}", conditions.sql))?;
+    let mut statement = connection.prepare_cached(&format!("{sql} WHERE {}", conditions.sql))?;
     Ok(statement.query_row(params_from_iter(conditions.values), |row| row.get(0))?)
 }
 
