@@ -12,6 +12,7 @@ pub mod insight;
 pub mod store;
 pub mod message;
 pub mod detail;
+pub mod langfuse;
 pub mod live;
 pub mod ingest;
 pub mod http;

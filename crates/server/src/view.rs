@@ -309,7 +309,7 @@ pub struct StatsPoint {
     /// 99 of 100 took no longer.
     pub p99_us: Option<i64>,
     /// All tokens.
-    pub tokens: i64,
+    pub tokens: Tokens,
     /// All that is known to be paid.
     pub cost_usd: Option<Dollars>,
 }

@@ -6,6 +6,7 @@ mod contract;
 mod order;
 mod sqlite;
 mod langfuse;
+mod langfuse_read;
 mod live;
 mod access;
 mod limits;
