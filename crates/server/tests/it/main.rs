@@ -10,5 +10,6 @@ mod langfuse_read;
 mod live;
 mod access;
 mod limits;
+mod hostile;
 mod grpc;
 mod api;
