@@ -34,7 +34,7 @@ test('sessions and users are listed with what they used, and lead to their trace
   assert.match(await page.locator('.sum').innerText(), /3,620 tok/);
   await page.goBack();
   await page.getByRole('button', { name: 'Users' }).click();
-  await page.locator('.row', { hasText: 'u-4' }).click();
+  await page.locator('.row .c-id', { hasText: 'u-4' }).click();
   await page.waitForURL(/\/traces\?q=user%3Au-4/);
   await page.waitForFunction(() => document.querySelectorAll('.row').length === 3);
   assert.deepEqual(troubles, []);

@@ -106,7 +106,7 @@ impl Page {
     pub(super) fn answer(self, data: Vec<Value>, total: i64) -> Value {
         let total = usize::try_from(total).unwrap_or(0);
         json!({
-            "data": data,
+            "data": Value::Array(data),
             "meta": {
                 "page": self.page,
                 "limit": self.limit,
