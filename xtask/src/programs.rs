@@ -61,8 +61,8 @@ pub(crate) fn page() -> Result<()> {
 
     run(&mut command("cargo build --quiet -p glassbox-cli"))?;
     let program = workspace::target_dir()?.join("debug").join(format!("glassbox{EXE_SUFFIX}"));
-    let tests =
-        ["lists", "trace", "live"].map(|name| format!("crates/server/tests/page/{name}.test.mjs"));
+    let tests = ["lists", "trace", "live", "pages"]
+        .map(|name| format!("crates/server/tests/page/{name}.test.mjs"));
     run_within(
         PAGE_LIMIT,
         command("node --test --test-concurrency=1")

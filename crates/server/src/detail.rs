@@ -7,11 +7,12 @@ use crate::wire::{Any, Attributes, Group, WireSpan};
 use glassbox_trace::vocabulary::dialects::{gen_ai_old, openinference, vercel};
 use glassbox_trace::vocabulary::gen_ai;
 use glassbox_trace::vocabulary::langfuse::{self, metadata};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// A span with its payload.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct SpanDetail {
     /// What lists show of it.
     #[serde(flatten)]
@@ -51,7 +52,7 @@ pub struct SpanDetail {
 }
 
 /// An instrumentation.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Scope {
     /// Its name.
     pub name: String,
@@ -60,7 +61,7 @@ pub struct Scope {
 }
 
 /// Something that happened during a span.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Event {
     /// When, microseconds since the epoch.
     pub at_us: u64,
@@ -71,7 +72,7 @@ pub struct Event {
 }
 
 /// A span of another trace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Link {
     /// 32 hex digits.
     pub trace_id: String,

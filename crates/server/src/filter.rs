@@ -111,6 +111,8 @@ names! {
         Span = "span",
         /// The name of a tool that was called.
         Tool = "tool",
+        /// What happens: `span_start`, `span_end`, or the framework's own word such as `llm.error`.
+        Event = "event",
     }
 }
 

@@ -1,6 +1,8 @@
 //! What is answered over HTTP: ingest, the query API, the stream and the page.
 
+mod clock;
 mod error;
+mod asked;
 mod access;
 mod body;
 mod counters;
@@ -10,11 +12,16 @@ mod grpc;
 mod langfuse;
 mod announce;
 mod api;
+mod lists;
+mod numbers;
+mod scores;
+mod health;
 mod stream;
+mod openapi;
 mod page;
 
 pub use access::{Access, Keys};
-pub use app::App;
+pub use app::{App, Connect};
 pub use counters::Counters;
 pub use error::ApiError;
 
@@ -35,7 +42,29 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/api/v1/traces", get(api::traces))
         .route("/api/v1/traces/{trace_id}", get(api::trace))
         .route("/api/v1/traces/{trace_id}/spans/{span_id}", get(api::span))
+        .route("/api/v1/spans", get(lists::spans))
+        .route("/api/v1/sessions", get(lists::sessions))
+        .route("/api/v1/users", get(lists::users))
+        .route("/api/v1/facets", get(lists::facets))
+        .route("/api/v1/models", get(numbers::models))
+        .route("/api/v1/stats", get(numbers::stats))
+        .route("/api/v1/scores", get(scores::list).post(scores::create))
+        .route("/api/v1/health", get(health::health))
         .route("/api/v1/stream", get(stream::stream))
+        .route("/api/v1/openapi.json", get(openapi::openapi))
+        .route("/api/public/projects", get(langfuse::projects))
+        .route("/api/public/traces", get(langfuse::traces))
+        .route("/api/public/traces/{trace_id}", get(langfuse::trace))
+        .route("/api/public/observations", get(langfuse::observations))
+        .route("/api/public/observations/{observation_id}", get(langfuse::observation))
+        .route("/api/public/v2/observations", get(langfuse::by_cursor))
+        .route("/api/public/sessions", get(langfuse::sessions))
+        .route("/api/public/sessions/{session_id}", get(langfuse::session))
+        .route("/api/public/scores", get(langfuse::scores).post(langfuse::create_score))
+        .route("/api/public/scores/{score_id}", get(langfuse::score))
+        .route("/api/public/v2/scores", get(langfuse::scores))
+        .route("/api/public/v2/scores/{score_id}", get(langfuse::score))
+        .route("/api/public/metrics/daily", get(langfuse::daily))
         .route_layer(from_fn_with_state(Arc::clone(app), access::viewer));
     Router::new()
         .merge(senders)

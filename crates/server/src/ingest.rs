@@ -6,8 +6,9 @@ mod announce;
 mod span;
 
 pub use announce::{Announcement, announcement};
-pub use langfuse::{EventError, EventSuccess, LangfuseBatch, langfuse};
+pub use langfuse::{EventError, EventSuccess, LangfuseBatch, langfuse, langfuse_score};
 pub use otlp::{Accepted, Format, otlp};
+pub use span::{span_id as langfuse_span_id, trace_id as langfuse_trace_id};
 
 /// How much is accepted at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

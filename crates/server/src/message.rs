@@ -4,13 +4,14 @@
 //! plain texts. What has none of these shapes is shown as the JSON that it is.
 
 use glassbox_trace::vocabulary::dialects::openinference;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
 /// A message.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Message {
     /// `system`, `user`, `assistant` or `tool`.
     pub role: &'static str,
@@ -19,7 +20,7 @@ pub struct Message {
 }
 
 /// A piece of a message.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Part {
     /// Text.
@@ -60,7 +61,7 @@ pub enum Part {
 }
 
 /// A tool that a model could call.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Tool {
     /// Its name.
     pub name: String,

@@ -8,9 +8,11 @@ mod kind;
 mod usage;
 mod context;
 mod content;
+mod happened;
 
 pub use content::{input, output};
 pub use context::{Origin, TraceContext};
+pub use happened::events_of;
 pub use keys::{INPUT, MODEL, OUTPUT, PROVIDER, RESPONSE_ID, RESPONSE_MODEL};
 
 use crate::wire::{Any, WireEvent, WireSpan};
@@ -20,6 +22,7 @@ use glassbox_trace::usage::Usage;
 use glassbox_trace::vocabulary::dialects::gen_ai_old;
 use glassbox_trace::vocabulary::langfuse::metadata;
 use glassbox_trace::vocabulary::{general, glassbox, langfuse};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::UNIX_EPOCH;
 
@@ -33,7 +36,9 @@ const MOST_MESSAGE: usize = 1024;
 const MOST_NOTES: usize = 20;
 
 /// How far a span has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// It has begun and not ended.
@@ -101,12 +106,14 @@ pub struct ReceivedSpan {
     pub input_preview: Option<String>,
     /// How the output begins.
     pub output_preview: Option<String>,
+    /// The last words of the output.
+    pub output_end: Option<String>,
     /// What all spans of the trace share.
     pub context: TraceContext,
 }
 
 /// Why a span failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorInfo {
     /// The class of the error.
     #[serde(rename = "type")]
@@ -116,7 +123,7 @@ pub struct ErrorInfo {
 }
 
 /// What a model call spent its time with.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Phases {
     /// Microseconds that it waited in the program's own limiter.
     pub limiter_wait_us: i64,
@@ -133,7 +140,7 @@ pub struct Phases {
 }
 
 /// Something that happened during a span.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Note {
     /// When, microseconds since the epoch.
     pub at_us: i64,
@@ -205,6 +212,7 @@ impl ReceivedSpan {
             has_output: output.is_some(),
             input_preview: preview(&input),
             output_preview: preview(&output),
+            output_end: output.as_deref().map(content::last_words),
             context: context::context(attributes, origin),
         }
     }

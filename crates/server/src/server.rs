@@ -5,7 +5,7 @@ mod options;
 
 pub use options::{BindError, Options};
 
-use crate::http::{Access, App, Counters, grpc_router, router};
+use crate::http::{Access, App, Connect, Counters, grpc_router, router};
 use crate::live::{Hub, Registry};
 use crate::store::{SqliteOptions, SqliteStore, Store};
 use std::fmt;
@@ -74,6 +74,7 @@ impl Server {
     pub async fn bind(options: Options) -> Result<Running, BindError> {
         options.check()?;
         let http = listen(options.http).await?;
+        let address = http.local_addr()?;
         let grpc = match options.grpc {
             Some(address) => Some(listen(address).await?),
             None => None,
@@ -92,12 +93,16 @@ impl Server {
             access: Access::new(&token, &options.keys, &options.hosts),
             counters: Counters::default(),
             limits: options.limits,
+            connect: Connect {
+                otlp: (!address.ip().is_unspecified()).then(|| format!("http://{address}")),
+                token: token.clone(),
+            },
             started: Instant::now(),
             stopping,
         });
         let mut running = Running {
-            url: format!("http://{}/?token={token}", http.local_addr()?),
-            otlp: format!("http://{}", http.local_addr()?),
+            url: format!("http://{address}/?token={token}"),
+            otlp: format!("http://{address}"),
             grpc: None,
             token,
             store,

@@ -9,7 +9,8 @@ mod sqlite;
 
 pub use batch::{Batch, Block, Change, Changes, NewScore, NewSpan, OriginBytes, Packer, Written};
 pub use query::{
-    FacetKey, Grouping, Order, Paging, Sort, StatsQuery, StoreHealth, TraceQuery, Window,
+    Countable, FacetKey, Grouping, Order, Paging, ScoreQuery, Sort, StatsQuery, StoreHealth,
+    TraceQuery, Window,
 };
 
 pub use sqlite::{Listener, SqliteOptions, SqliteStore};
@@ -109,12 +110,19 @@ pub trait Store: Send + Sync + 'static {
     /// If the store cannot be read.
     fn stats(&self, query: &StatsQuery) -> Result<Stats, StoreError>;
 
-    /// Returns the scores of a trace.
+    /// Lists scores, the last to arrive first.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read, or the cursor is none of its own.
+    fn scores(&self, query: &ScoreQuery) -> Result<Page<ScoreView>, StoreError>;
+
+    /// Counts what a list has, all parts together.
     ///
     /// # Errors
     ///
     /// If the store cannot be read.
-    fn scores(&self, trace_id: TraceId) -> Result<Vec<ScoreView>, StoreError>;
+    fn count(&self, what: Countable<'_>) -> Result<i64, StoreError>;
 
     /// Counts the values of a key, the most frequent first.
     ///

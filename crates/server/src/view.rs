@@ -3,8 +3,10 @@
 use crate::received::{ErrorInfo, Note, Phases, ReceivedSpan, State, TraceContext};
 use glassbox_trace::usage::Usage;
 use rust_decimal::Decimal;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// Tokens in buckets that exclude one another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,6 +28,30 @@ impl Serialize for Tokens {
     }
 }
 
+impl JsonSchema for Tokens {
+    fn schema_name() -> Cow<'static, str> {
+        "Tokens".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let bucket =
+            |what: &str| json_schema!({ "type": ["integer", "null"], "description": what });
+        json_schema!({
+            "description": "Tokens in buckets that exclude one another; null is unknown",
+            "type": "object",
+            "properties": {
+                "input": bucket("Read for the full price"),
+                "cache_read": bucket("Read from the provider's cache"),
+                "cache_write": bucket("Written to the provider's cache"),
+                "output": bucket("Written by the model, without its reasoning"),
+                "reasoning": bucket("Written by the model while it was thinking"),
+                "total": bucket("All of them together"),
+            },
+            "required": ["input", "cache_read", "cache_write", "output", "reasoning", "total"],
+        })
+    }
+}
+
 /// An amount in millionths of a millionth of a dollar; written in dollars, as a text of decimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dollars(pub i64);
@@ -36,8 +62,18 @@ impl Serialize for Dollars {
     }
 }
 
+impl JsonSchema for Dollars {
+    fn schema_name() -> Cow<'static, str> {
+        "Dollars".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "description": "US dollars in decimal digits, such as \"0.0081\"" })
+    }
+}
+
 /// A trace in a list.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct TraceSummary {
     /// 32 hex digits.
     pub trace_id: String,
@@ -94,7 +130,7 @@ pub struct TraceSummary {
 }
 
 /// A row of the waterfall.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct SpanSummary {
     /// 32 hex digits.
     pub trace_id: String,
@@ -168,7 +204,7 @@ impl SpanSummary {
 }
 
 /// A part of a list, and how to ask for the next one.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Page<T> {
     /// The items, in the order that was asked for.
     pub items: Vec<T>,
@@ -177,7 +213,7 @@ pub struct Page<T> {
 }
 
 /// One trace with its spans.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct TraceView {
     /// What lists show of it.
     pub trace: TraceSummary,
@@ -188,7 +224,7 @@ pub struct TraceView {
 }
 
 /// A session, or a user.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct GroupSummary {
     /// The session, if this is one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -213,7 +249,7 @@ pub struct GroupSummary {
 }
 
 /// What a model did in some time.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ModelSummary {
     /// Who serves it.
     pub provider: Option<String>,
@@ -240,7 +276,7 @@ pub struct ModelSummary {
 }
 
 /// Numbers over time, by group.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Stats {
     /// How long a bucket is.
     pub bucket_us: i64,
@@ -249,7 +285,7 @@ pub struct Stats {
 }
 
 /// Numbers over time of one group.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct StatsGroup {
     /// The model or name; `None` if it has none, or if there are no groups.
     pub key: Option<String>,
@@ -258,7 +294,7 @@ pub struct StatsGroup {
 }
 
 /// What happened in one bucket of time.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct StatsPoint {
     /// When the bucket begins.
     pub at_us: i64,
@@ -273,13 +309,13 @@ pub struct StatsPoint {
     /// 99 of 100 took no longer.
     pub p99_us: Option<i64>,
     /// All tokens.
-    pub tokens: i64,
+    pub tokens: Tokens,
     /// All that is known to be paid.
     pub cost_usd: Option<Dollars>,
 }
 
 /// A judgement of a trace or span.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ScoreView {
     /// Its own id.
     pub id: String,
@@ -298,7 +334,7 @@ pub struct ScoreView {
 }
 
 /// A value of a key, and how often it occurs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Facet {
     /// The value.
     pub value: String,

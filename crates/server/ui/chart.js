@@ -125,9 +125,10 @@ function path(values, step, y) {
       pen = false;
       return;
     }
-    const x = ((index + 0.5) * step).toFixed(2);
+    // A bucket between empty ones is a dash as wide as the bucket: a point could not be seen.
     const alone = !pen && (values[index + 1] ?? null) === null;
-    drawn += `${pen ? 'L' : 'M'}${x} ${y(value).toFixed(2)}${alone ? 'h0.01' : ''}`;
+    const x = ((index + (alone ? 0 : 0.5)) * step).toFixed(2);
+    drawn += `${pen ? 'L' : 'M'}${x} ${y(value).toFixed(2)}${alone ? `h${step.toFixed(2)}` : ''}`;
     pen = true;
   });
   return drawn;

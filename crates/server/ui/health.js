@@ -16,7 +16,7 @@ import { tracesPath, term } from './router.js';
  * @property {Record<string, number>} [dropped]
  * @property {string|null} [last_error]
  */
-/** @typedef {{service: string|null, process: string, last_seen_us: number, running: number, spans: number, health: Outlet|Outlet[]|null}} Sender */
+/** @typedef {{service: string|null, process: string|null, last_seen_us: number, running: number, spans: number, health: Outlet|Outlet[]|null}} Sender */
 /**
  * @typedef {object} Health
  * @property {string} version
@@ -93,7 +93,7 @@ function lossesOf({ ingest: { rejected }, senders: all }) {
   for (const sender of all) {
     for (const outlet of outlets(sender)) {
       const dropped = Object.values(outlet.dropped ?? {}).reduce((sum, times) => sum + times, 0);
-      if (dropped > 0) losses.push(`${count(dropped)} dropped by ${sender.service ?? sender.process}`);
+      if (dropped > 0) losses.push(`${count(dropped)} dropped by ${sender.service ?? sender.process ?? 'a program'}`);
     }
   }
   return losses;
@@ -150,12 +150,12 @@ function senders({ senders: all }) {
             (sender.service
               ? h('a', { href: tracesPath(term('service', sender.service)) }, sender.service)
               : 'no name'),
-          first && h('span', 'none', sender.process),
+          first && h('span', 'none', sender.process ?? 'OpenTelemetry'),
         ),
         first
           ? h('td', 'num', h('time', { title: moment(sender.last_seen_us) }, ago(sender.last_seen_us, now)))
           : h('td'),
-        first ? cell(sender.running) : h('td'),
+        first ? cell(sender.process === null ? null : sender.running) : h('td'),
         first ? cell(sender.spans) : h('td'),
         h('td', null, outlet?.destination ?? h('span', 'none', 'does not tell')),
         cell(outlet?.queued),

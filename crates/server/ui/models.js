@@ -30,7 +30,7 @@ const MEASURES = [
     title: 'Tokens',
     shape: 'bars',
     format: count,
-    of: [({ tokens }) => (typeof tokens === 'number' ? tokens : (tokens?.total ?? null))],
+    of: [({ tokens }) => tokens?.total ?? null],
   },
   {
     title: 'Cost',
@@ -84,13 +84,9 @@ export function modelsPage(main) {
     try {
       const [rows, total, single] = await Promise.all([
         get('/models', span, signal),
-        get('/stats', { ...span, bucket_us: bucketUs, group: 'none', q: 'kind:generation' }, signal),
+        get('/stats', { ...span, bucket_us: bucketUs, group: 'calls' }, signal),
         chosen()
-          ? get(
-              '/stats',
-              { ...span, bucket_us: bucketUs, group: 'none', q: `kind:generation ${term('model', chosen())}` },
-              signal,
-            )
+          ? get('/stats', { ...span, bucket_us: bucketUs, group: 'calls', q: term('model', chosen()) }, signal)
           : null,
       ]);
       models = /** @type {{items: ModelRow[]}} */ (rows).items;
@@ -215,8 +211,10 @@ export function modelsPage(main) {
   /** @param {ModelRow} row */
   function modelRow(row) {
     const here = row.model === chosen();
+    const { model } = row;
+    // A call that names no model cannot be asked for by one.
     const link = (/** @type {string} */ text, /** @type {string} */ q) =>
-      h('a', { href: tracesPath(`${term('model', row.model)} start:>-${range()}${q}`) }, text);
+      model === null ? text : h('a', { href: tracesPath(`${term('model', model)} start:>-${range()}${q}`) }, text);
     const sent = (row.tokens?.input ?? 0) + (row.tokens?.cache_read ?? 0) + (row.tokens?.cache_write ?? 0);
     const cells = [
       link(count(row.calls), ''),
@@ -231,7 +229,7 @@ export function modelsPage(main) {
       h('span', { title: grouped(sent) }, count(sent)),
       count((row.tokens?.output ?? 0) + (row.tokens?.reasoning ?? 0)),
       h('span', { title: row.cost_usd ? `$${row.cost_usd}` : 'price not known' }, money(row.cost_usd)),
-      link('traces', ''),
+      model === null ? '' : link('traces', ''),
     ];
     return h(
       'tr',
@@ -239,17 +237,19 @@ export function modelsPage(main) {
       h(
         'th',
         { scope: 'row' },
-        h(
-          'button',
-          {
-            class: 'pick',
-            type: 'button',
-            'aria-pressed': String(here),
-            title: 'show it in the charts',
-            onclick: () => ask({ model: here ? null : row.model }),
-          },
-          row.model,
-        ),
+        model === null
+          ? h('span', 'none', 'not named')
+          : h(
+              'button',
+              {
+                class: 'pick',
+                type: 'button',
+                'aria-pressed': String(here),
+                title: 'show it in the charts',
+                onclick: () => ask({ model: here ? null : model }),
+              },
+              model,
+            ),
         row.provider && h('span', 'none', row.provider),
       ),
       ...cells.map((cell) => h('td', 'num', cell)),

@@ -128,10 +128,10 @@
 
 /** @template T @typedef {{items: T[], next_cursor: string|null}} Page */
 
-/** @typedef {{at_us: number, count: number, errors: number, p50_us: number|null, p95_us: number|null, p99_us: number|null, tokens: Tokens|number|null, cost_usd: string|null}} StatPoint */
-/** @typedef {{bucket_us: number, groups: {key: string, points: StatPoint[]}[]}} Stats */
+/** @typedef {{at_us: number, count: number, errors: number, p50_us: number|null, p95_us: number|null, p99_us: number|null, tokens: Tokens, cost_usd: string|null}} StatPoint */
+/** @typedef {{bucket_us: number, groups: {key: string|null, points: StatPoint[]}[]}} Stats */
 
-/** @typedef {{provider: string|null, model: string, calls: number, errors: number, retries: number, tokens: Tokens|null, cost_usd: string|null, p50_us: number|null, p95_us: number|null, p99_us: number|null, first_chunk_p50_us: number|null}} ModelRow */
+/** @typedef {{provider: string|null, model: string|null, calls: number, errors: number, retries: number, tokens: Tokens|null, cost_usd: string|null, p50_us: number|null, p95_us: number|null, p99_us: number|null, first_chunk_p50_us: number|null}} ModelRow */
 
 /** @typedef {{session_id?: string, user_id?: string, traces: number, first_us: number, last_us: number, users?: string[], tokens: Tokens|null, cost_usd: string|null, errors: number}} SessionRow */
 

@@ -1,8 +1,9 @@
 //! Who may ask for what.
 //!
-//! Whoever looks needs the token: once in the address, then as a cookie, or as `Authorization: Bearer`. Whoever sends needs
-//! a key pair where there are any; on a loopback address without keys any local program may send. Web pages of others may do
-//! neither: a request has to name this server as its host, and must not come from another origin.
+//! Whoever looks needs the token: once in the address, then as a cookie, as `Authorization: Bearer`, or as the secret key of
+//! Langfuse's clients. Whoever sends needs a key pair where there are any; on a loopback address without keys any local
+//! program may send. Web pages of others may do neither: a request has to name this server as its host, and must not come
+//! from another origin.
 
 use super::App;
 use super::error::ApiError;
@@ -71,14 +72,17 @@ impl Access {
 
     fn has_token(&self, headers: &HeaderMap) -> bool {
         let bearer = authorization(headers, "bearer").is_some_and(|token| self.is_token(token));
-        bearer || cookie(headers).is_some_and(|token| self.is_token(token))
+        // Langfuse's clients can only send a pair of keys: the token is taken as the secret one.
+        let secret = || {
+            basic(headers).is_some_and(|pair| {
+                pair.split_once(':').is_some_and(|(_, secret)| self.is_token(secret))
+            })
+        };
+        bearer || secret() || cookie(headers).is_some_and(|token| self.is_token(token))
     }
 
     fn has_keys(&self, headers: &HeaderMap) -> bool {
-        let Some(pair) = authorization(headers, "basic") else { return false };
-        let pair =
-            BASE64_STANDARD.decode(pair).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        pair.is_some_and(|pair| self.keys.contains(&hash(&pair)))
+        basic(headers).is_some_and(|pair| self.keys.contains(&hash(&pair)))
     }
 
     /// Tells whether this may send.
@@ -110,6 +114,12 @@ fn host_name(host: &str) -> String {
 fn authorization<'h>(headers: &'h HeaderMap, scheme: &str) -> Option<&'h str> {
     let (name, rest) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     name.eq_ignore_ascii_case(scheme).then(|| rest.trim())
+}
+
+/// A pair of keys with a colon between them.
+fn basic(headers: &HeaderMap) -> Option<String> {
+    let pair = BASE64_STANDARD.decode(authorization(headers, "basic")?).ok()?;
+    String::from_utf8(pair).ok()
 }
 
 fn cookie(headers: &HeaderMap) -> Option<&str> {

@@ -1,20 +1,24 @@
 //! The query API: traces, one trace, one span.
 
 use super::App;
+use super::asked::Asked;
+use super::clock::now_us;
 use super::error::ApiError;
 use crate::detail::SpanDetail;
 use crate::filter::Filter;
+use crate::insight::{Headline, headline};
 use crate::store::{Order, Paging, Sort, TraceQuery};
+use crate::view::{SpanSummary, TraceSummary, TraceView};
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use glassbox_trace::id::{SpanId, TraceId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The most spans of a trace in one answer.
 const MOST_SPANS: usize = 50_000;
@@ -41,13 +45,8 @@ impl ListParams {
                 "limit cannot be {limit}; type a number from 1 to 500"
             )));
         }
-        Ok(Paging { limit, cursor: self.cursor.clone() })
+        Ok(Paging { limit, cursor: self.cursor.clone(), ..Paging::default() })
     }
-}
-
-pub(super) fn now_us() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Answers with JSON, or with nothing if the asker has the same already.
@@ -76,7 +75,7 @@ pub(super) async fn healthz() -> Json<Value> {
 
 pub(super) async fn traces(
     State(app): State<Arc<App>>,
-    Query(params): Query<ListParams>,
+    Asked(params): Asked<ListParams>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let one_of = |name: &str, value: &str, words: &str| {
@@ -99,6 +98,19 @@ pub(super) async fn traces(
     Ok(answer(&headers, &page))
 }
 
+/// One trace with its spans.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct TraceAnswer {
+    /// What lists show of it.
+    trace: TraceSummary,
+    /// Its spans, the first to begin first.
+    spans: Vec<SpanSummary>,
+    /// Whether spans were left out since there are more than 50,000.
+    truncated: bool,
+    /// What the time went into, as far as the spans tell.
+    headline: Headline,
+}
+
 pub(super) async fn trace(
     State(app): State<Arc<App>>,
     Path(trace_id): Path<String>,
@@ -106,8 +118,9 @@ pub(super) async fn trace(
 ) -> Result<Response, ApiError> {
     let trace_id = id::<TraceId>(&trace_id)?;
     let view = app.ask(move |store| store.trace(trace_id, MOST_SPANS)).await?;
-    let view = view.ok_or_else(|| ApiError::not_found("trace"))?;
-    Ok(answer(&headers, &view))
+    let TraceView { trace, spans, truncated } = view.ok_or_else(|| ApiError::not_found("trace"))?;
+    let headline = headline(&spans, now_us());
+    Ok(answer(&headers, &TraceAnswer { trace, spans, truncated, headline }))
 }
 
 pub(super) async fn span(
@@ -122,6 +135,6 @@ pub(super) async fn span(
     Ok(answer(&headers, &detail))
 }
 
-fn id<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, ApiError> {
+pub(super) fn id<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, ApiError> {
     text.parse().map_err(|error| ApiError::bad_request(format!("{error}")))
 }

@@ -1,15 +1,33 @@
 //! What all requests share.
 
 use super::access::Access;
+use super::clock::now_us;
 use super::counters::Counters;
 use super::error::ApiError;
 use crate::ingest::Limits;
 use crate::live::{Hub, Registry};
 use crate::store::{Batch, Store, StoreError, Written};
 use axum::http::StatusCode;
+use schemars::JsonSchema;
+use serde::Serialize;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::watch;
+
+/// What a program needs to send, and a person to look. Only who was let in is told.
+#[derive(Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Connect {
+    /// Where to send OTLP over HTTP, without `/v1/traces`; `null` if the server listens on all addresses.
+    pub otlp: Option<String>,
+    /// The token: as `Authorization: Bearer`, or as the secret key of Langfuse's clients.
+    pub token: String,
+}
+
+impl std::fmt::Debug for Connect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connect").field("otlp", &self.otlp).finish_non_exhaustive()
+    }
+}
 
 /// What all requests share.
 pub struct App {
@@ -25,6 +43,8 @@ pub struct App {
     pub counters: Counters,
     /// How much is accepted.
     pub limits: Limits,
+    /// What a program needs to send, and a person to look.
+    pub connect: Connect,
     /// When the server began.
     pub started: Instant,
     /// Says `true` when the server stops: streams end then.
@@ -38,14 +58,25 @@ impl std::fmt::Debug for App {
 }
 
 impl App {
+    /// Keeps a batch that a program sent, and returns when it is durable.
+    ///
+    /// # Errors
+    ///
+    /// If the store could not keep it; nothing of it is kept then.
+    pub async fn receive(&self, batch: Batch) -> Result<Written, ApiError> {
+        self.counters.sent(&batch, now_us());
+        self.keep(batch).await
+    }
+
     /// Keeps a batch, and returns when it is durable.
     ///
     /// # Errors
     ///
     /// If the store could not keep it; nothing of it is kept then.
     pub async fn keep(&self, batch: Batch) -> Result<Written, ApiError> {
+        let spans = batch.blocks.iter().map(|block| block.spans.len()).sum::<usize>();
         let written = self.store.write(batch).await.map_err(|_| StoreError::Closed)??;
-        self.counters.accept(written.changed + written.duplicates);
+        self.counters.accept(spans.saturating_sub(written.surplus));
         if written.surplus > 0 {
             self.counters.reject("too many spans in one trace", written.surplus);
         }

@@ -70,7 +70,7 @@ async fn keep(
     for (reason, count) in &accepted.rejected {
         app.counters.reject(reason, *count);
     }
-    let surplus = if accepted.spans > 0 { app.keep(accepted.batch).await?.surplus } else { 0 };
+    let surplus = if accepted.spans > 0 { app.receive(accepted.batch).await?.surplus } else { 0 };
     Ok(ExportTraceServiceResponse { partial_success: partial_success(rejection, surplus) })
 }
 

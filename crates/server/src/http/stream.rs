@@ -1,13 +1,15 @@
 //! Changes as they happen, as server-sent events.
 
 use super::App;
+use super::asked::Asked;
+use super::clock::now_us;
 use super::error::ApiError;
 use crate::filter::Filter;
 use crate::live::matches;
 use crate::received::State as SpanState;
 use crate::store::Change;
 use crate::view::{SpanSummary, TraceSummary};
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, Sse};
 use futures::Stream;
@@ -34,7 +36,7 @@ pub(super) struct Params {
     q: Option<String>,
 }
 
-/// A span and how its output begins.
+/// A span and how its output ends.
 #[derive(Serialize)]
 struct WithPreview<'a> {
     #[serde(flatten)]
@@ -44,10 +46,10 @@ struct WithPreview<'a> {
 
 pub(super) async fn stream(
     State(app): State<Arc<App>>,
-    Query(params): Query<Params>,
+    Asked(params): Asked<Params>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
-    let filter = Filter::parse(params.q.as_deref().unwrap_or_default(), super::api::now_us())?;
+    let filter = Filter::parse(params.q.as_deref().unwrap_or_default(), now_us())?;
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<u64>().ok());
     let from = last.map_or_else(|| app.hub.next(), |last| last.saturating_add(1));
     let (events, received) = mpsc::channel(AT_ONCE);
@@ -122,7 +124,7 @@ impl Reader {
                 Change::Span(span) => {
                     let name =
                         if span.state == SpanState::Running { "span_start" } else { "span_end" };
-                    let preview = span.output_preview.as_deref();
+                    let preview = span.output_end.as_deref();
                     let summary = SpanSummary::of(&span);
                     self.send(name, seq, &WithPreview { span: &summary, preview }).await?;
                 }

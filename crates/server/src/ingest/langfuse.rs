@@ -250,6 +250,15 @@ fn usage(usage: &Value) -> Option<Value> {
     (!details.is_empty()).then_some(Value::Object(details))
 }
 
+/// Reads a score as it is sent alone.
+///
+/// # Errors
+///
+/// If a field is missing.
+pub fn langfuse_score(body: &Map<String, Value>, made_at_ns: u64) -> Result<NewScore, Unreadable> {
+    score(body, made_at_ns).map_err(Unreadable)
+}
+
 fn score(body: &Map<String, Value>, made_at: u64) -> Result<NewScore, String> {
     let trace = text(body, "traceId").ok_or("body.traceId: expected a text")?;
     let name =
@@ -258,13 +267,18 @@ fn score(body: &Map<String, Value>, made_at: u64) -> Result<NewScore, String> {
         .get("value")
         .filter(|value| !value.is_null())
         .ok_or("body.value: expected a number or a text")?;
+    let is_boolean = text(body, "dataType") == Some("BOOLEAN");
+    let value = match value.as_f64().filter(|_| is_boolean) {
+        Some(number) => Value::Bool(number != 0.0),
+        None => value.clone(),
+    };
     let id = text(body, "id").map_or_else(|| format!("{trace}/{name}/{made_at}"), str::to_owned);
     Ok(NewScore {
         id,
         trace_id: span::trace_id(trace),
         span_id: text(body, "observationId").map(span::span_id),
         name: cut(name.to_owned(), 1000),
-        value: value.clone(),
+        value,
         comment: text(body, "comment").map(str::to_owned),
         at_us: i64::try_from(made_at / 1000).unwrap_or(i64::MAX),
     })

@@ -53,14 +53,16 @@ pub(super) fn resource(attributes: Vec<KeyValue>) -> Vec<u8> {
 }
 
 /// Reads a trace's id: 32 hex digits, with dashes or not; anything else is hashed to as many bytes.
-pub(super) fn trace_id(text: &str) -> TraceId {
+#[must_use]
+pub fn trace_id(text: &str) -> TraceId {
     let digits: String =
         text.chars().filter(|c| *c != '-').collect::<String>().to_ascii_lowercase();
     digits.parse().unwrap_or_else(|_| TraceId::from_bytes(hashed(text)))
 }
 
 /// Reads a span's id: 16 hex digits; anything else is hashed to as many bytes.
-pub(super) fn span_id(text: &str) -> SpanId {
+#[must_use]
+pub fn span_id(text: &str) -> SpanId {
     text.to_ascii_lowercase().parse().unwrap_or_else(|_| SpanId::from_bytes(hashed(text)))
 }
 

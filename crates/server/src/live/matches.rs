@@ -1,7 +1,7 @@
 //! Filters of streams: the same language as for lists, applied to changes as they come.
 
 use crate::filter::{Condition, Filter, Has, NumberKey, Status, TextKey};
-use crate::received::{ReceivedSpan, State};
+use crate::received::{ReceivedSpan, State, events_of};
 use crate::store::Change;
 use crate::view::TraceSummary;
 
@@ -47,6 +47,9 @@ fn span_fits(condition: &Condition, span: &ReceivedSpan) -> bool {
                 TextKey::Trace => fits(Some(&span.trace_id.to_string())),
                 TextKey::Span => fits(Some(&span.span_id.to_string())),
                 TextKey::Tool => fits(span.tool.as_deref()),
+                TextKey::Event => {
+                    events_of(span.kind, span.state).iter().any(|event| pattern.matches(event))
+                }
             }
         }
         Condition::Number(key, range) => {
@@ -98,6 +101,7 @@ fn trace_fits(condition: &Condition, trace: &TraceSummary) -> bool {
                 TextKey::Version => fits(trace.version.as_deref()),
                 TextKey::Service => fits(trace.service.as_deref()),
                 TextKey::Trace => fits(Some(&trace.trace_id)),
+                TextKey::Event => fits(Some("trace")),
                 // Facts of single spans, which the trace's summary does not have.
                 TextKey::Provider
                 | TextKey::Kind

@@ -2,6 +2,7 @@
 
 use crate::store::{Change, Changes};
 use glassbox_trace::id::{SpanId, TraceId};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
@@ -44,17 +45,17 @@ pub struct Process {
 }
 
 /// A process as the health page shows it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Sender {
     /// The service that it belongs to.
     pub service: Option<String>,
-    /// Its own id.
-    pub process: String,
+    /// Its own id; none if it only sends spans that ended.
+    pub process: Option<String>,
     /// When it was last heard of, microseconds since the epoch.
     pub last_seen_us: i64,
     /// How many of its spans run.
     pub running: usize,
-    /// How many spans it has announced.
+    /// How many spans it has announced, or sent if it announces none.
     pub spans: u64,
     /// How its own export does, as it told.
     pub health: Option<Value>,
@@ -154,7 +155,7 @@ impl Registry {
         let inner = self.inner();
         let sender = |(name, process): (&String, &Process)| Sender {
             service: process.service.clone(),
-            process: name.clone(),
+            process: Some(name.clone()),
             last_seen_us: process.last_seen_us,
             running: process.running.len(),
             spans: process.spans,

@@ -79,3 +79,63 @@ pub(super) fn preview(content: &Any<'_>) -> String {
     };
     cut(text, MOST_PREVIEW)
 }
+
+/// How far back the last words are looked for.
+const MOST_TAIL: usize = 4096;
+
+/// Returns the last words of a content, on one line: of messages in JSON those of the last text.
+pub(super) fn last_words(content: &Any<'_>) -> String {
+    let json;
+    let text: &str = match content {
+        Any::Text(text) => text,
+        other => {
+            json = other.to_json().to_string();
+            &json
+        }
+    };
+    let tail = &text[text.ceil_char_boundary(text.len().saturating_sub(MOST_TAIL))..];
+    let said = text.trim_start().starts_with(['{', '[']).then(|| last_text(tail)).flatten();
+    let words: Vec<_> = said.as_deref().unwrap_or(tail).split_whitespace().collect();
+    let line = words.join(" ");
+    match line.len().checked_sub(MOST_PREVIEW) {
+        None | Some(0) => line,
+        Some(over) => format!("…{}", &line[line.ceil_char_boundary(over)..]),
+    }
+}
+
+/// Returns the last text in the end of some JSON: what stands behind the last `"content":` or `"text":`.
+fn last_text(json: &str) -> Option<String> {
+    let begins = ["\"content\":", "\"text\":"];
+    let at = begins.iter().filter_map(|key| Some(json.rfind(key)? + key.len())).max()?;
+    let mut values = serde_json::Deserializer::from_str(&json[at..]).into_iter::<String>();
+    values.next()?.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn last_words_are_those_of_the_last_text() {
+        let check = |text: &str, expected: &str| {
+            assert_eq!(last_words(&Any::Text(text.into())), expected, "{text}");
+        };
+        check("It got\n mugged.", "It got mugged.");
+        check(
+            r#"[{"role":"assistant","content":"With \"oat\" milk?","finish_reason":"stop"}]"#,
+            "With \"oat\" milk?",
+        );
+        check(
+            r#"[{"parts":[{"type":"text","content":"a"},{"type":"text","text": "b\u00e9"}]}]"#,
+            "bé",
+        );
+        check(r#"{"action":{"setup":"Why?"}}"#, r#"{"action":{"setup":"Why?"}}"#);
+        check(r#"[{"content":[1]}]"#, r#"[{"content":[1]}]"#);
+        let long = format!("{} end", "é".repeat(5000));
+        let words = last_words(&Any::Text(long.into()));
+        assert!(
+            words.starts_with("…é") && words.ends_with("é end") && words.len() < 250,
+            "{words}"
+        );
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::Retention;
 use crate::filter::Filter;
+use glassbox_trace::id::TraceId;
 
 /// Which part of a list is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,11 +11,13 @@ pub struct Paging {
     pub limit: usize,
     /// What the last part came with; `None` for the first part.
     pub cursor: Option<String>,
+    /// How many items to leave out behind that, for those who count pages.
+    pub skip: usize,
 }
 
 impl Default for Paging {
     fn default() -> Self {
-        Self { limit: 50, cursor: None }
+        Self { limit: 50, cursor: None, skip: 0 }
     }
 }
 
@@ -83,6 +86,8 @@ pub enum Grouping {
     /// Traces, all together.
     #[default]
     None,
+    /// Model calls, all together.
+    Calls,
     /// Model calls, by model.
     Model,
     /// Traces, by name.
@@ -106,6 +111,32 @@ pub enum FacetKey {
     Environment,
     /// The services.
     Service,
+}
+
+/// Which scores are wanted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ScoreQuery {
+    /// Only those of this trace.
+    pub trace_id: Option<TraceId>,
+    /// Only those of this name.
+    pub name: Option<String>,
+    /// Only this one.
+    pub id: Option<String>,
+    /// Which part is wanted.
+    pub paging: Paging,
+}
+
+/// What can be counted.
+#[derive(Clone, Copy, Debug)]
+pub enum Countable<'a> {
+    /// Traces.
+    Traces(&'a Filter),
+    /// Spans.
+    Spans(&'a Filter),
+    /// Sessions of traces.
+    Sessions(&'a Filter),
+    /// Scores; which part of them is wanted makes no difference.
+    Scores(&'a ScoreQuery),
 }
 
 /// How a store does.

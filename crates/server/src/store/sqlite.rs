@@ -22,8 +22,8 @@ mod aggregate;
 mod detail;
 
 use super::{
-    Batch, Changes, FacetKey, Paging, Retention, StatsQuery, Store, StoreError, StoreHealth,
-    TraceQuery, Window, Written,
+    Batch, Changes, Countable, FacetKey, Paging, Retention, ScoreQuery, StatsQuery, Store,
+    StoreError, StoreHealth, TraceQuery, Window, Written,
 };
 use crate::filter::Filter;
 use crate::view::{
@@ -284,8 +284,12 @@ impl Store for SqliteStore {
         self.read(|connection| aggregate::stats(connection, query))
     }
 
-    fn scores(&self, trace_id: TraceId) -> Result<Vec<ScoreView>, StoreError> {
-        self.read(|connection| detail::scores(connection, trace_id))
+    fn scores(&self, query: &ScoreQuery) -> Result<Page<ScoreView>, StoreError> {
+        self.read(|connection| list::scores(connection, query))
+    }
+
+    fn count(&self, what: Countable<'_>) -> Result<i64, StoreError> {
+        self.read(|connection| list::count(connection, what))
     }
 
     fn facets(

@@ -4,8 +4,8 @@ use crate::stage::{call, failed, request_of, span};
 use glassbox_server::filter::Filter;
 use glassbox_server::ingest::{Format, Limits, langfuse, otlp};
 use glassbox_server::store::{
-    Batch, FacetKey, Grouping, Order, Paging, Sort, SqliteOptions, SqliteStore, StatsQuery, Store,
-    StoreError, TraceQuery, Window, Written,
+    Batch, Countable, FacetKey, Grouping, Order, Paging, ScoreQuery, Sort, SqliteOptions,
+    SqliteStore, StatsQuery, Store, StoreError, TraceQuery, Window, Written,
 };
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
@@ -94,11 +94,11 @@ fn lists_come_in_parts(store: &dyn Store) {
         assert_eq!(parts, whole.items, "{sort:?} {order:?}");
     }
     let wrong = TraceQuery {
-        paging: Paging { cursor: Some("x".to_owned()), limit: 1 },
+        paging: Paging { cursor: Some("x".to_owned()), ..Paging::default() },
         ..TraceQuery::default()
     };
     assert_eq!(store.traces(&wrong).unwrap_err(), StoreError::Cursor);
-    let spans = store.spans(&filter("name:t"), &Paging { limit: 5, cursor: None }).unwrap();
+    let spans = store.spans(&filter("name:t"), &Paging { limit: 5, ..Paging::default() }).unwrap();
     assert_eq!((spans.items.len(), spans.next_cursor.is_some()), (5, true));
 }
 
@@ -166,7 +166,12 @@ fn scores_and_facets(store: &dyn Store) {
         event("score-create", json!({"id": "1", "traceId": trace, "name": "taste", "value": 0.5, "comment": "bitter"})),
     ]});
     write(store, langfuse(body.to_string().as_bytes()).unwrap().batch);
-    let scores = store.scores(trace.parse().unwrap()).unwrap();
+    let query = ScoreQuery { trace_id: Some(trace.parse().unwrap()), ..ScoreQuery::default() };
+    let scores = store.scores(&query).unwrap().items;
+    assert_eq!(store.count(Countable::Scores(&query)).unwrap(), 1);
+    assert_eq!(store.count(Countable::Sessions(&Filter::default())).unwrap(), 1);
+    assert_eq!(store.count(Countable::Spans(&filter("event:module.complete"))).unwrap(), 1);
+    assert_eq!(store.count(Countable::Traces(&filter("event:llm.*"))).unwrap(), 0);
     assert_eq!(
         (scores.len(), scores[0].name.as_str(), &scores[0].value),
         (1, "taste", &json!(0.5))

@@ -219,7 +219,7 @@ fn words_that_are_everywhere_are_found_as_well() {
     store.settle().blocking_recv().unwrap().unwrap();
     let whole = |filter: &str| {
         let filter = Filter::parse(filter, 0).unwrap();
-        let paging = glassbox_server::store::Paging { limit: 500, cursor: None };
+        let paging = glassbox_server::store::Paging { limit: 500, ..Default::default() };
         let spans = store.spans(&filter, &paging).unwrap().items.len();
         let query = TraceQuery { filter, paging, ..TraceQuery::default() };
         (store.traces(&query).unwrap().items.len(), spans)

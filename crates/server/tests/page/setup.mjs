@@ -70,6 +70,15 @@ export async function startServer() {
       const response = await fetch(`${origin}/api/v1${path}`, { headers: { authorization: `Bearer ${token}` } });
       return { status: response.status, body: await response.json() };
     },
+    /** Adds something through the query API. */
+    async post(path, value) {
+      const response = await fetch(`${origin}/api/v1${path}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        body: JSON.stringify(value),
+      });
+      return { status: response.status, body: await response.json() };
+    },
     async stop() {
       program.kill('SIGTERM');
       await ended;

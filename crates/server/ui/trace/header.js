@@ -11,6 +11,7 @@ import { term, tracesPath } from '../router.js';
 /** What time can go into, in words and with the class of its colour. @type {Record<string, [string, string]>} */
 const BLAME = {
   generation: ['generation', 'b-generation'],
+  failed: ['failed attempts', 'b-failed'],
   limiter: ['limiter wait', 'b-wait'],
   backoff: ['backoff', 'b-backoff'],
   tool: ['tools', 'b-tool'],

@@ -81,7 +81,7 @@ pub(super) fn models(
 struct Bucket {
     count: i64,
     errors: i64,
-    tokens: i64,
+    usage: Usage,
     cost: Option<i64>,
     durations: Vec<i64>,
 }
@@ -91,6 +91,7 @@ pub(super) fn stats(connection: &Connection, query: &StatsQuery) -> Result<Stats
     let (key, over) = match query.grouping {
         Grouping::None => ("NULL", Over::Traces),
         Grouping::Name => ("t.name", Over::Traces),
+        Grouping::Calls => ("NULL", Over::Spans),
         Grouping::Model => ("s.model", Over::Spans),
     };
     let mut conditions = Where::of(connection, &query.filter, over)?;
@@ -98,7 +99,8 @@ pub(super) fn stats(connection: &Connection, query: &StatsQuery) -> Result<Stats
     let sql = if over == Over::Traces {
         conditions.and("t.start_us >= ? AND t.start_us < ?", window);
         format!(
-            "SELECT {key}, t.start_us, t.state = {ERROR}, t.duration_us, t.tokens, t.cost FROM traces t WHERE {}",
+            "SELECT {key}, t.start_us, t.state = {ERROR}, t.duration_us, t.cost, t.input, t.cache_read, t.cache_write,
+                 t.output, t.reasoning FROM traces t WHERE {}",
             conditions.sql
         )
     } else {
@@ -106,9 +108,8 @@ pub(super) fn stats(connection: &Connection, query: &StatsQuery) -> Result<Stats
         // Without a filter the index has all that is asked for.
         let join = if query.filter.is_empty() { "" } else { "JOIN traces t ON t.no = s.id >> 20" };
         format!(
-            "SELECT {key}, s.start_us, s.state = {ERROR}, s.end_us - s.start_us,
-                 COALESCE(s.input, 0) + COALESCE(s.cache_read, 0) + COALESCE(s.cache_write, 0) + COALESCE(s.output, 0)
-                 + COALESCE(s.reasoning, 0), s.cost
+            "SELECT {key}, s.start_us, s.state = {ERROR}, s.end_us - s.start_us, s.cost, s.input,
+                 s.cache_read, s.cache_write, s.output, s.reasoning
              FROM spans s {join} WHERE {}",
             conditions.sql
         )
@@ -122,8 +123,8 @@ pub(super) fn stats(connection: &Connection, query: &StatsQuery) -> Result<Stats
         bucket.count += 1;
         bucket.errors += row.get::<_, i64>(2)?;
         bucket.durations.extend(row.get::<_, Option<i64>>(3)?);
-        bucket.tokens = bucket.tokens.saturating_add(row.get(4)?);
-        bucket.cost = sum(bucket.cost, row.get(5)?);
+        bucket.cost = sum(bucket.cost, row.get(4)?);
+        bucket.usage += row::usage(row, 5)?;
     }
     let mut groups: Vec<_> = groups
         .into_iter()
@@ -145,7 +146,7 @@ fn point((at_us, mut bucket): (i64, Bucket)) -> StatsPoint {
         p50_us,
         p95_us,
         p99_us,
-        tokens: bucket.tokens,
+        tokens: Tokens(bucket.usage),
         cost_usd: bucket.cost.map(Dollars),
     }
 }

@@ -1,10 +1,10 @@
 //! Filters as SQL. Values are always bound, never written into the query.
 
 use super::index;
-use super::row::{kinds, state_number};
+use super::row::{kinds, kinds_and_states, state_number};
 use super::schema::PLACE_BITS;
 use crate::filter::{Condition, Filter, Has, NumberKey, Pattern, Range, Status, TextKey};
-use crate::received::State;
+use crate::received::{State, events_of};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
@@ -192,6 +192,17 @@ impl Where {
                 self.sql.push_str(" OR ");
                 self.column_fits("s.error_message", pattern);
                 self.sql.push(')');
+            }
+            TextKey::Event => {
+                let fits =
+                    |kind, state| events_of(kind, state).iter().any(|event| pattern.matches(event));
+                let pairs: Vec<_> = kinds_and_states(fits)
+                    .map(|(kind, state)| format!("({kind},{state})"))
+                    .collect();
+                self.sql.push_str(&match pairs.is_empty() {
+                    true => "0".to_owned(),
+                    false => format!("(s.kind, s.state) IN (VALUES {})", pairs.join(",")),
+                });
             }
             TextKey::Kind => {
                 let numbers: Vec<_> =

@@ -4,7 +4,7 @@ use super::ReadError;
 use super::row::{self, SPAN_COLUMNS, TRACE_COLUMNS, flags};
 use super::schema::{PLACE_BITS, ids_of};
 use crate::received::{Origin, ReceivedSpan, TraceContext};
-use crate::view::{RawSpan, ScoreView, SpanSummary, TraceView};
+use crate::view::{RawSpan, SpanSummary, TraceView};
 use crate::wire::{Group, WireSpan};
 use glassbox_trace::id::{SpanId, TraceId};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -189,26 +189,4 @@ pub(super) fn received(connection: &Connection, id: i64) -> rusqlite::Result<Opt
     let origin = group.resource_attributes().map(|attributes| Origin::read(&attributes));
     let wire = WireSpan::read(&bytes);
     Ok(wire.ok().map(|wire| ReceivedSpan::read(&wire, &origin.unwrap_or_default())))
-}
-
-pub(super) fn scores(
-    connection: &Connection,
-    trace_id: TraceId,
-) -> Result<Vec<ScoreView>, ReadError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT id, span_id, name, value, comment, at_us FROM scores WHERE trace_id = ? ORDER BY at_us, id",
-    )?;
-    let rows = statement.query_map([trace_id.to_bytes()], |row| {
-        let value = row.get_ref(3)?.as_str().unwrap_or_default();
-        Ok(ScoreView {
-            id: row.get(0)?,
-            trace_id: trace_id.to_string(),
-            span_id: row.get::<_, Option<i64>>(1)?.map(|id| row::span_id(id).to_string()),
-            name: row.get(2)?,
-            value: serde_json::from_str(value).unwrap_or_default(),
-            comment: row.get(4)?,
-            at_us: row.get(5)?,
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
 }

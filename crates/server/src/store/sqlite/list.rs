@@ -4,8 +4,8 @@ use super::ReadError;
 use super::condition::{Over, Where};
 use super::row::{self, SPAN_COLUMNS, TRACE_COLUMNS, flags};
 use crate::filter::Filter;
-use crate::store::{Order, Paging, Sort, TraceQuery};
-use crate::view::{Dollars, GroupSummary, Page, SpanSummary, Tokens, TraceSummary};
+use crate::store::{Countable, Order, Paging, ScoreQuery, Sort, TraceQuery};
+use crate::view::{Dollars, GroupSummary, Page, ScoreView, SpanSummary, Tokens, TraceSummary};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
@@ -33,9 +33,9 @@ pub(super) fn traces(
         );
     }
     let sql = format!(
-        "SELECT {TRACE_COLUMNS}, {column}, t.no FROM traces t WHERE {} ORDER BY {column} {direction}, t.no {direction} LIMIT {}",
+        "SELECT {TRACE_COLUMNS}, {column}, t.no FROM traces t WHERE {} ORDER BY {column} {direction}, t.no {direction} {}",
         conditions.sql,
-        query.paging.limit.saturating_add(1)
+        limit(&query.paging)
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map(params_from_iter(conditions.values), |row| {
@@ -57,9 +57,9 @@ pub(super) fn spans(
     }
     conditions.and(&format!("s.flags & {} = 0", flags::TRACE_RECORD), []);
     let sql = format!(
-        "SELECT {SPAN_COLUMNS} FROM spans s JOIN traces t ON t.no = s.id >> 20 WHERE {} ORDER BY s.id DESC LIMIT {}",
+        "SELECT {SPAN_COLUMNS} FROM spans s JOIN traces t ON t.no = s.id >> 20 WHERE {} ORDER BY s.id DESC {}",
         conditions.sql,
-        paging.limit.saturating_add(1)
+        limit(paging)
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map(params_from_iter(conditions.values), |row| {
@@ -84,10 +84,7 @@ pub(super) fn groups(
     let column = if by == By::Session { "t.session_id" } else { "t.user_id" };
     let mut conditions = Where::of(connection, filter, Over::Traces)?;
     conditions.and(&format!("{column} IS NOT NULL"), []);
-    let offset = match &paging.cursor {
-        Some(cursor) => numbers::<1>(cursor)?[0].max(0),
-        None => 0,
-    };
+    let offset = offset(paging)?;
     let sql = format!(
         "SELECT {column}, COUNT(*), MIN(t.start_us), MAX(t.start_us), json_group_array(DISTINCT t.user_id),
              SUM(t.input), SUM(t.cache_read), SUM(t.cache_write), SUM(t.output), SUM(t.reasoning), SUM(t.cost),
@@ -120,9 +117,89 @@ pub(super) fn groups(
         })
     })?;
     let rows = rows.collect::<Result<Vec<_>, _>>()?;
-    let next = offset.saturating_add(i64::try_from(paging.limit).unwrap_or(i64::MAX));
-    let items = rows.into_iter().map(|item| (item, next.to_string())).collect();
-    Ok(page(items, paging.limit))
+    Ok(counted_page(rows, offset, paging.limit))
+}
+
+pub(super) fn scores(
+    connection: &Connection,
+    query: &ScoreQuery,
+) -> Result<Page<ScoreView>, ReadError> {
+    let conditions = scores_wanted(query);
+    let offset = offset(&query.paging)?;
+    let sql = format!(
+        "SELECT id, trace_id, span_id, name, value, comment, at_us FROM scores x WHERE {}
+         ORDER BY at_us DESC, id LIMIT {} OFFSET {offset}",
+        conditions.sql,
+        query.paging.limit.saturating_add(1)
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params_from_iter(conditions.values), |row| {
+        let value = row.get_ref(4)?.as_str().unwrap_or_default();
+        Ok(ScoreView {
+            id: row.get(0)?,
+            trace_id: row::trace_id(row.get_ref(1)?.as_blob().unwrap_or_default()).to_string(),
+            span_id: row.get::<_, Option<i64>>(2)?.map(|id| row::span_id(id).to_string()),
+            name: row.get(3)?,
+            value: serde_json::from_str(value).unwrap_or_default(),
+            comment: row.get(5)?,
+            at_us: row.get(6)?,
+        })
+    })?;
+    let rows = rows.collect::<Result<Vec<_>, _>>()?;
+    Ok(counted_page(rows, offset, query.paging.limit))
+}
+
+fn scores_wanted(query: &ScoreQuery) -> Where {
+    let mut conditions = Where { sql: "1".to_owned(), values: Vec::new() };
+    if let Some(trace_id) = query.trace_id {
+        conditions.and("trace_id = ?", [Value::Blob(trace_id.to_bytes().to_vec())]);
+    }
+    if let Some(name) = &query.name {
+        conditions.and("name = ?", [Value::Text(name.clone())]);
+    }
+    if let Some(id) = &query.id {
+        conditions.and("id = ?", [Value::Text(id.clone())]);
+    }
+    conditions
+}
+
+pub(super) fn count(connection: &Connection, what: Countable<'_>) -> Result<i64, ReadError> {
+    let (sql, conditions) = match what {
+        Countable::Traces(filter) => {
+            ("SELECT COUNT(*) FROM traces t", Where::of(connection, filter, Over::Traces)?)
+        }
+        Countable::Sessions(filter) => (
+            "SELECT COUNT(DISTINCT t.session_id) FROM traces t",
+            Where::of(connection, filter, Over::Traces)?,
+        ),
+        Countable::Spans(filter) => {
+            let mut conditions = Where::of(connection, filter, Over::Spans)?;
+            conditions.and(&format!("s.flags & {} = 0", flags::TRACE_RECORD), []);
+            ("SELECT COUNT(*) FROM spans s JOIN traces t ON t.no = s.id >> 20", conditions)
+        }
+        Countable::Scores(query) => ("SELECT COUNT(*) FROM scores x", scores_wanted(query)),
+    };
+    let mut statement = connection.prepare_cached(&format!("{sql} WHERE {}", conditions.sql))?;
+    Ok(statement.query_row(params_from_iter(conditions.values), |row| row.get(0))?)
+}
+
+/// One item more than is shown tells whether there is a next page.
+fn limit(paging: &Paging) -> String {
+    format!("LIMIT {} OFFSET {}", paging.limit.saturating_add(1), paging.skip)
+}
+
+/// The place where a list goes on that has no better cursor than that.
+fn offset(paging: &Paging) -> Result<i64, ReadError> {
+    let cursor = match &paging.cursor {
+        Some(cursor) => numbers::<1>(cursor)?[0].max(0),
+        None => 0,
+    };
+    Ok(cursor.saturating_add(i64::try_from(paging.skip).unwrap_or(i64::MAX)))
+}
+
+fn counted_page<T>(items: Vec<T>, offset: i64, limit: usize) -> Page<T> {
+    let next = offset.saturating_add(i64::try_from(limit).unwrap_or(i64::MAX)).to_string();
+    page(items.into_iter().map(|item| (item, next.clone())).collect(), limit)
 }
 
 /// Makes a page of items and the cursors behind them, of which there is one more than is shown if there is a next page.

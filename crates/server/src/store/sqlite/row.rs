@@ -38,6 +38,16 @@ pub(super) fn kinds(fits: impl Fn(&str) -> bool) -> impl Iterator<Item = i64> {
     KINDS.into_iter().filter(move |kind| fits(kind.as_str())).map(kind_number)
 }
 
+/// Returns the numbers of those kinds and states that fit together.
+pub(super) fn kinds_and_states(
+    fits: impl Fn(Kind, State) -> bool,
+) -> impl Iterator<Item = (i64, i64)> {
+    let pairs = KINDS.into_iter().flat_map(|kind| STATES.map(|state| (kind, state)));
+    pairs
+        .filter(move |(kind, state)| fits(*kind, *state))
+        .map(|(kind, state)| (kind_number(kind), state_number(state)))
+}
+
 pub(super) fn state_number(state: State) -> i64 {
     number(STATES.iter().position(|known| *known == state))
 }

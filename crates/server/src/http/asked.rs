@@ -1,0 +1,24 @@
+//! What an address asks for behind its question mark; what cannot be read is told as our other errors are.
+
+use super::error::ApiError;
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+
+/// What an address asks for.
+pub(super) struct Asked<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let asked = Query::try_from_uri(&parts.uri);
+        // The rejection's own message says only that something is wrong; the fields are in what it was made of.
+        asked.map(|Query(asked)| Self(asked)).map_err(|rejection| {
+            ApiError::bad_request(format!(
+                "the address asks for something else: {}",
+                rejection.body_text()
+            ))
+        })
+    }
+}

@@ -1,0 +1,84 @@
+//! Langfuse's scores: read and added.
+
+use super::super::App;
+use super::super::asked::Asked;
+use super::super::body;
+use super::super::clock::now_us;
+use super::super::error::ApiError;
+use super::Failed;
+use super::question::Question;
+use crate::ingest::{langfuse_score, langfuse_trace_id};
+use crate::langfuse;
+use crate::store::{Batch, Countable, ScoreQuery, Store, StoreError};
+use crate::view::ScoreView;
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+pub(in super::super) async fn list(
+    State(app): State<Arc<App>>,
+    Asked(asked): Asked<Vec<(String, String)>>,
+) -> Result<Json<Value>, Failed> {
+    let question = Question(asked);
+    let page = question.page()?;
+    let query = ScoreQuery {
+        trace_id: question.one("traceId").map(langfuse_trace_id),
+        name: question.one("name").map(str::to_owned),
+        id: None,
+        paging: page.paging(),
+    };
+    let answer = app.ask(move |store| {
+        let total = store.count(Countable::Scores(&query))?;
+        let scores = store.scores(&query)?.items;
+        let shown = scores.iter().map(|score| shown(store, score));
+        Ok(page.answer(shown.collect::<Result<_, _>>()?, total))
+    });
+    Ok(Json(answer.await?))
+}
+
+pub(in super::super) async fn one(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Failed> {
+    let query = ScoreQuery { id: Some(id), ..ScoreQuery::default() };
+    let found = app.ask(move |store| {
+        let score = store.scores(&query)?.items.pop();
+        score.map(|score| shown(store, &score)).transpose()
+    });
+    Ok(Json(found.await?.ok_or_else(|| Failed::not_found("score"))?))
+}
+
+/// Shows a score with what is known of its trace.
+fn shown(store: &dyn Store, score: &ScoreView) -> Result<Value, StoreError> {
+    let mut shown = langfuse::score(score);
+    let trace = match score.trace_id.parse() {
+        Ok(trace_id) => store.trace(trace_id, 0)?,
+        Err(_) => None,
+    };
+    if let Some(view) = trace {
+        let trace = langfuse::trace(&view.trace, None, None);
+        shown["environment"] = trace["environment"].clone();
+        shown["trace"] = json!({
+            "userId": trace["userId"],
+            "tags": trace["tags"],
+            "environment": trace["environment"],
+        });
+    }
+    Ok(shown)
+}
+
+pub(in super::super) async fn create(
+    State(app): State<Arc<App>>,
+    body: Body,
+) -> Result<Json<Value>, Failed> {
+    let bytes = body::read(body, &app.limits).await?;
+    let sent = serde_json::from_slice(&bytes)
+        .map_err(|error| ApiError::bad_request(format!("expected a score in JSON: {error}")))?;
+    let now_ns = u64::try_from(now_us()).unwrap_or(0).saturating_mul(1000);
+    let score = langfuse_score(&sent, now_ns).map_err(ApiError::from)?;
+    let answer = json!({ "id": score.id });
+    app.keep(Batch { scores: vec![score], ..Batch::default() }).await?;
+    Ok(Json(answer))
+}

@@ -1,0 +1,140 @@
+//! Langfuse's traces and sessions.
+
+use super::super::App;
+use super::super::asked::Asked;
+use super::question::Question;
+use super::{Failed, observations};
+use crate::detail::SpanDetail;
+use crate::filter::{Condition, Filter, Pattern, Term, TextKey};
+use crate::ingest::langfuse_trace_id;
+use crate::langfuse;
+use crate::store::{Countable, Order, Paging, ScoreQuery, Store, StoreError, TraceQuery};
+use crate::view::{SpanSummary, TraceSummary};
+use crate::wire::WireSpan;
+use axum::Json;
+use axum::extract::{Path, State};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The most spans of a trace that are shown.
+const MOST_SPANS: usize = 10_000;
+
+const FILTERS: [(&str, TextKey); 7] = [
+    ("userId", TextKey::User),
+    ("name", TextKey::Name),
+    ("sessionId", TextKey::Session),
+    ("tags", TextKey::Tag),
+    ("environment", TextKey::Environment),
+    ("version", TextKey::Version),
+    ("release", TextKey::Release),
+];
+
+pub(in super::super) async fn list(
+    State(app): State<Arc<App>>,
+    Asked(asked): Asked<Vec<(String, String)>>,
+) -> Result<Json<Value>, Failed> {
+    let question = Question(asked);
+    let page = question.page()?;
+    let filter = question.filter(&FILTERS, ["fromTimestamp", "toTimestamp"])?;
+    let is_rising = question.one("orderBy").is_some_and(|order| order.ends_with("asc"));
+    let order = if is_rising { Order::Ascending } else { Order::Descending };
+    let answer = app.ask(move |store| {
+        let total = store.count(Countable::Traces(&filter))?;
+        let query = TraceQuery { filter, order, paging: page.paging(), ..TraceQuery::default() };
+        let traces = store.traces(&query)?.items;
+        let shown = traces.iter().map(|trace| {
+            let (mut shown, spans) = shown(store, trace)?;
+            shown["observations"] = spans.into_iter().map(|span| span.span_id).collect();
+            shown["scores"] =
+                scores(store, trace)?.iter().map(|score| score["id"].clone()).collect();
+            Ok(shown)
+        });
+        Ok(page.answer(shown.collect::<Result<_, StoreError>>()?, total))
+    });
+    Ok(Json(answer.await?))
+}
+
+pub(in super::super) async fn one(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Failed> {
+    let trace_id = langfuse_trace_id(&id);
+    let answer = app.ask(move |store| {
+        let Some(view) = store.trace(trace_id, 0)? else { return Ok(None) };
+        let (mut shown, _) = shown(store, &view.trace)?;
+        let raw = store.raw_spans(trace_id, MOST_SPANS)?;
+        shown["observations"] = observations::shown(raw, &view.trace.name).into();
+        shown["scores"] = scores(store, &view.trace)?.into();
+        Ok(Some(shown))
+    });
+    Ok(Json(answer.await?.ok_or_else(|| Failed::not_found("trace"))?))
+}
+
+fn scores(store: &dyn Store, trace: &TraceSummary) -> Result<Vec<Value>, StoreError> {
+    let paging = Paging { limit: 1000, ..Paging::default() };
+    let query =
+        ScoreQuery { trace_id: trace.trace_id.parse().ok(), paging, ..ScoreQuery::default() };
+    Ok(store.scores(&query)?.items.iter().map(langfuse::score).collect())
+}
+
+/// Shows a trace with what went into and came out of its root, or of what was said of the trace itself; and its spans.
+fn shown(store: &dyn Store, trace: &TraceSummary) -> Result<(Value, Vec<SpanSummary>), StoreError> {
+    let Ok(trace_id) = trace.trace_id.parse() else { return Ok((Value::Null, Vec::new())) };
+    let spans = store.trace(trace_id, MOST_SPANS)?.map(|view| view.spans).unwrap_or_default();
+    let root = spans.iter().find(|span| span.parent_id.is_none());
+    let root = match root.and_then(|root| root.span_id.parse().ok()) {
+        Some(root) => store.span(trace_id, root)?.map(SpanDetail::read),
+        None => None,
+    };
+    let (mut input, mut output) = root.map_or((None, None), |root| (root.input, root.output));
+    let is_missing =
+        |preview: &Option<String>, value: &Option<Value>| preview.is_some() && value.is_none();
+    if is_missing(&trace.input_preview, &input) || is_missing(&trace.output_preview, &output) {
+        for raw in store.raw_spans(trace_id, MOST_SPANS)? {
+            if WireSpan::read(&raw.bytes).is_ok_and(|wire| wire.is_trace_record) {
+                let said = SpanDetail::read(raw);
+                (input, output) = (input.or(said.input), output.or(said.output));
+            }
+        }
+    }
+    Ok((langfuse::trace(trace, input.as_ref(), output.as_ref()), spans))
+}
+
+pub(in super::super) async fn sessions(
+    State(app): State<Arc<App>>,
+    Asked(asked): Asked<Vec<(String, String)>>,
+) -> Result<Json<Value>, Failed> {
+    let question = Question(asked);
+    let page = question.page()?;
+    let filter = question
+        .filter(&[("environment", TextKey::Environment)], ["fromTimestamp", "toTimestamp"])?;
+    let answer = app.ask(move |store| {
+        let total = store.count(Countable::Sessions(&filter))?;
+        let sessions = store.sessions(&filter, &page.paging())?.items;
+        Ok(page.answer(sessions.iter().map(langfuse::session).collect(), total))
+    });
+    Ok(Json(answer.await?))
+}
+
+pub(in super::super) async fn session(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Failed> {
+    let condition = Condition::Text(TextKey::Session, Pattern::new(&id));
+    let filter = Filter { terms: vec![Term { negated: false, condition }] };
+    let answer = app.ask(move |store| {
+        let sessions = store.sessions(&filter, &Paging::default())?.items;
+        let Some(found) = sessions.iter().find(|found| found.session_id.as_ref() == Some(&id))
+        else {
+            return Ok(None);
+        };
+        let paging = Paging { limit: 1000, ..Paging::default() };
+        let query = TraceQuery { filter, order: Order::Ascending, paging, ..TraceQuery::default() };
+        let traces = store.traces(&query)?.items;
+        let traces = traces.iter().map(|trace| Ok(shown(store, trace)?.0));
+        let mut answer = langfuse::session(found);
+        answer["traces"] = json!(traces.collect::<Result<Vec<_>, StoreError>>()?);
+        Ok(Some(answer))
+    });
+    Ok(Json(answer.await?.ok_or_else(|| Failed::not_found("session"))?))
+}

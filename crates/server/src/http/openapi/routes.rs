@@ -1,0 +1,285 @@
+//! The routes of the API: what they are for, what they can be asked, what they answer with.
+
+use super::super::api::TraceAnswer;
+use super::super::health::Health;
+use super::super::lists::Facets;
+use super::super::numbers::Models;
+use super::super::scores::ScoreRequest;
+use crate::detail::SpanDetail;
+use crate::view::{GroupSummary, Page, ScoreView, SpanSummary, Stats, TraceSummary};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+/// Something that can be asked.
+pub(super) struct Route {
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
+    pub(super) about: &'static str,
+    /// Name, type and meaning of what can be added to the address.
+    pub(super) query: &'static [(&'static str, &'static str, &'static str)],
+    pub(super) body: Option<Body>,
+    pub(super) status: &'static str,
+    pub(super) answer: Body,
+    /// Whether nobody is asked for a token or keys.
+    pub(super) is_open: bool,
+}
+
+/// What is sent or answered.
+pub(super) enum Body {
+    /// JSON of a shape of ours.
+    Json(fn(&mut SchemaGenerator) -> Schema),
+    /// Something that is described elsewhere: its types, and where.
+    Other(&'static [&'static str], &'static str),
+}
+
+const fn shape<T: JsonSchema>() -> Body {
+    Body::Json(|shapes| shapes.subschema_for::<T>())
+}
+
+const fn get(path: &'static str, about: &'static str, answer: Body) -> Route {
+    Route {
+        method: "get",
+        path,
+        about,
+        query: &[],
+        body: None,
+        status: "200",
+        answer,
+        is_open: false,
+    }
+}
+
+const fn post(path: &'static str, about: &'static str, body: Body, answer: Body) -> Route {
+    Route { method: "post", body: Some(body), ..get(path, about, answer) }
+}
+
+const JSON: &[&str] = &["application/json"];
+const OTLP: Body = Body::Other(
+    &["application/x-protobuf", "application/json"],
+    "An ExportTraceServiceRequest of OTLP, plain or gzip",
+);
+const OTLP_ANSWER: Body = Body::Other(
+    &["application/x-protobuf", "application/json"],
+    "An ExportTraceServiceResponse of OTLP, with partialSuccess if spans were rejected",
+);
+const LANGFUSE: Body = Body::Other(JSON, "As Langfuse's own API answers");
+
+const Q: (&str, &str, &str) = ("q", "string", "A filter: model:gpt-* cost:>0.01 -tag:test words");
+const LIMIT: (&str, &str, &str) = ("limit", "integer", "The most items, 1 to 500; 50 if left out");
+const CURSOR: (&str, &str, &str) =
+    ("cursor", "string", "Where to go on: next_cursor of the part before");
+const FROM: (&str, &str, &str) =
+    ("from_us", "integer", "From when; 24 hours before to_us if left out");
+const TO: (&str, &str, &str) = ("to_us", "integer", "To when, excluded; now if left out");
+const LIST: &[(&str, &str, &str)] = &[Q, LIMIT, CURSOR];
+const PAGE: (&str, &str, &str) = ("page", "integer", "Which page, from 1");
+const PAGES: &[(&str, &str, &str)] =
+    &[PAGE, ("limit", "integer", "The most items, 1 to 100; 50 if left out")];
+
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        query: &[
+            Q,
+            ("sort", "string", "start, duration, cost or tokens"),
+            ("order", "string", "desc or asc"),
+            LIMIT,
+            CURSOR,
+        ],
+        ..get("/api/v1/traces", "Lists traces", shape::<Page<TraceSummary>>())
+    },
+    get(
+        "/api/v1/traces/{trace_id}",
+        "One trace with its spans, without payloads",
+        shape::<TraceAnswer>(),
+    ),
+    get(
+        "/api/v1/traces/{trace_id}/spans/{span_id}",
+        "One span with its payload",
+        shape::<SpanDetail>(),
+    ),
+    Route {
+        query: LIST,
+        ..get(
+            "/api/v1/spans",
+            "Lists spans, the last to arrive first",
+            shape::<Page<SpanSummary>>(),
+        )
+    },
+    Route {
+        query: LIST,
+        ..get(
+            "/api/v1/sessions",
+            "Lists sessions, the last used first",
+            shape::<Page<GroupSummary>>(),
+        )
+    },
+    Route {
+        query: LIST,
+        ..get("/api/v1/users", "Lists users, the last seen first", shape::<Page<GroupSummary>>())
+    },
+    Route {
+        query: &[("key", "string", "model, name, session, user, tag, environment or service"), Q],
+        ..get("/api/v1/facets", "Lists the values of a key with their counts", shape::<Facets>())
+    },
+    Route {
+        query: &[FROM, TO],
+        ..get("/api/v1/models", "What models did in some time", shape::<Models>())
+    },
+    Route {
+        query: &[
+            FROM,
+            TO,
+            ("bucket_us", "integer", "How long a bucket is; a hundredth of the time if left out"),
+            ("group", "string", "none or name: traces; calls or model: model calls"),
+            Q,
+        ],
+        ..get("/api/v1/stats", "Counts over time", shape::<Stats>())
+    },
+    Route {
+        query: &[
+            ("trace_id", "string", "Only those of this trace"),
+            ("name", "string", "Only those of this name"),
+            LIMIT,
+            CURSOR,
+        ],
+        ..get(
+            "/api/v1/scores",
+            "Lists scores, the last to arrive first",
+            shape::<Page<ScoreView>>(),
+        )
+    },
+    Route {
+        status: "201",
+        ..post(
+            "/api/v1/scores",
+            "Adds a score, or replaces the one with the same id",
+            shape::<ScoreRequest>(),
+            shape::<ScoreView>(),
+        )
+    },
+    get(
+        "/api/v1/health",
+        "Whether anything is being lost, who sends, and how to connect",
+        shape::<Health>(),
+    ),
+    Route {
+        query: &[Q],
+        ..get(
+            "/api/v1/stream",
+            "Follows what happens; Last-Event-ID goes on where it broke off",
+            Body::Other(
+                &["text/event-stream"],
+                "Events span_start and span_end (SpanSummary, and preview: the last words of the output), trace \
+                 (TraceSummary, at most every 250 ms), missed (count: events that were skipped), heartbeat (seq, every 10 s)",
+            ),
+        )
+    },
+    get("/api/v1/openapi.json", "This description", Body::Other(JSON, "OpenAPI 3.1")),
+    post(
+        "/api/v1/live",
+        "Announces spans that begin",
+        Body::Other(
+            &["application/x-ndjson"],
+            "One object a line: process, start, heartbeat, health, bye",
+        ),
+        Body::Other(JSON, "known: whether the process was known; started: how many spans were new"),
+    ),
+    post("/v1/traces", "Takes spans of any OpenTelemetry program", OTLP, OTLP_ANSWER),
+    post(
+        "/api/public/otel/v1/traces",
+        "Takes spans where Langfuse's clients send them",
+        OTLP,
+        OTLP_ANSWER,
+    ),
+    Route {
+        status: "207",
+        ..post(
+            "/api/public/ingestion",
+            "Takes a batch of Langfuse's events",
+            Body::Other(JSON, "A batch as Langfuse's clients send it"),
+            LANGFUSE,
+        )
+    },
+    get("/api/public/projects", "Langfuse: the project that the keys belong to", LANGFUSE),
+    Route {
+        query: &[
+            PAGE,
+            PAGES[1],
+            ("userId", "string", "Only of this user"),
+            ("name", "string", "Only of this name"),
+            ("sessionId", "string", "Only of this session"),
+            ("tags", "string", "Only with this tag; may be given several times"),
+            ("environment", "string", "Only of this environment; may be given several times"),
+            ("version", "string", "Only of this version"),
+            ("release", "string", "Only of this release"),
+            ("fromTimestamp", "string", "Only from this time on"),
+            ("toTimestamp", "string", "Only before this time"),
+            ("orderBy", "string", "timestamp.asc or timestamp.desc"),
+        ],
+        ..get("/api/public/traces", "Langfuse: lists traces", LANGFUSE)
+    },
+    get(
+        "/api/public/traces/{trace_id}",
+        "Langfuse: one trace with observations and scores",
+        LANGFUSE,
+    ),
+    Route {
+        query: OBSERVATIONS,
+        ..get("/api/public/observations", "Langfuse: lists observations", LANGFUSE)
+    },
+    get("/api/public/observations/{observation_id}", "Langfuse: one observation", LANGFUSE),
+    Route {
+        query: OBSERVATIONS,
+        ..get("/api/public/v2/observations", "Langfuse: lists observations by cursor", LANGFUSE)
+    },
+    Route { query: PAGES, ..get("/api/public/sessions", "Langfuse: lists sessions", LANGFUSE) },
+    get("/api/public/sessions/{session_id}", "Langfuse: one session with its traces", LANGFUSE),
+    Route { query: SCORES, ..get("/api/public/scores", "Langfuse: lists scores", LANGFUSE) },
+    post(
+        "/api/public/scores",
+        "Langfuse: adds a score",
+        Body::Other(JSON, "A score as Langfuse's clients send it"),
+        LANGFUSE,
+    ),
+    get("/api/public/scores/{score_id}", "Langfuse: one score", LANGFUSE),
+    Route { query: SCORES, ..get("/api/public/v2/scores", "Langfuse: lists scores", LANGFUSE) },
+    get("/api/public/v2/scores/{score_id}", "Langfuse: one score", LANGFUSE),
+    Route {
+        query: PAGES,
+        ..get(
+            "/api/public/metrics/daily",
+            "Langfuse: counts, tokens and cost by day and model",
+            LANGFUSE,
+        )
+    },
+    Route {
+        is_open: true,
+        ..get("/api/public/health", "Langfuse: whether the server answers", LANGFUSE)
+    },
+    Route {
+        is_open: true,
+        ..get("/healthz", "Whether the server answers", Body::Other(JSON, "status and version"))
+    },
+];
+
+const SCORES: &[(&str, &str, &str)] = &[
+    PAGES[0],
+    PAGES[1],
+    ("traceId", "string", "Only of this trace"),
+    ("name", "string", "Only of this name"),
+];
+
+const OBSERVATIONS: &[(&str, &str, &str)] = &[
+    PAGE,
+    ("limit", "integer", "The most items, 1 to 100; 50 if left out"),
+    ("cursor", "string", "Where to go on; only by cursor"),
+    ("name", "string", "Only of this name"),
+    ("userId", "string", "Only of this user"),
+    ("sessionId", "string", "Only of this session"),
+    ("type", "string", "Only of this type, such as GENERATION"),
+    ("traceId", "string", "Only of this trace"),
+    ("level", "string", "Only of this level"),
+    ("environment", "string", "Only of this environment; may be given several times"),
+    ("version", "string", "Only of this version"),
+    ("fromStartTime", "string", "Only from this time on"),
+    ("toStartTime", "string", "Only before this time"),
+];
