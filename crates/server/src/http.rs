@@ -10,6 +10,7 @@ mod grpc;
 mod langfuse;
 mod announce;
 mod api;
+mod export;
 mod stream;
 mod page;
 
@@ -34,6 +35,7 @@ pub fn router(app: &Arc<App>) -> Router {
     let viewers = Router::new()
         .route("/api/v1/traces", get(api::traces))
         .route("/api/v1/traces/{trace_id}", get(api::trace))
+        .route("/api/v1/traces/{trace_id}/otlp", get(export::trace))
         .route("/api/v1/traces/{trace_id}/spans/{span_id}", get(api::span))
         .route("/api/v1/stream", get(stream::stream))
         .route_layer(from_fn_with_state(Arc::clone(app), access::viewer));

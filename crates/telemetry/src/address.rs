@@ -4,6 +4,8 @@
 //! earlier server left is known to be stale without asking anybody, and what is sent never goes to a stranger that took
 //! the port.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -100,6 +102,26 @@ impl ServerAddress {
     #[must_use]
     pub fn with_store(self, store: impl Into<PathBuf>) -> Self {
         Self { store: Some(store.into()), ..self }
+    }
+
+    /// Returns the value of the header `authorization` that the server asks for.
+    #[must_use]
+    pub fn authorization(&self) -> Option<SecretString> {
+        let secret = self.secret.as_ref()?.expose_secret();
+        let text = match secret.contains(':') {
+            true => format!("Basic {}", STANDARD.encode(secret)),
+            false => format!("Bearer {secret}"),
+        };
+        Some(text.into())
+    }
+
+    /// Returns the address of its page; with its token, if that is what it asks for.
+    #[must_use]
+    pub fn page(&self) -> String {
+        match self.secret.as_ref().map(|secret| secret.expose_secret()) {
+            Some(token) if !token.contains(':') => format!("{}/?token={token}", self.url),
+            _ => self.url.clone(),
+        }
     }
 
     /// Finds the server whose address was left in a folder, if it still runs.

@@ -122,6 +122,6 @@ pub(super) async fn span(
     Ok(answer(&headers, &detail))
 }
 
-fn id<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, ApiError> {
+pub(super) fn id<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, ApiError> {
     text.parse().map_err(|error| ApiError::bad_request(format!("{error}")))
 }

@@ -5,8 +5,6 @@ use crate::destination::otlp::{self, OtlpConfig};
 use crate::destination::target::{HttpTarget, parse_url, sensitive};
 use crate::error::{ConfigError, Kind};
 use crate::loopback::is_loopback;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use secrecy::ExposeSecret;
 use url::Url;
@@ -31,13 +29,8 @@ pub(super) fn live(address: &ServerAddress) -> Result<LiveTarget, ConfigError> {
     let url = format!("{}/api/v1/live", address.url);
     let url = parse_url(&url, "GLASSBOX_SERVER", "http://localhost:4318")?;
     let mut headers = HeaderMap::new();
-    if let Some(secret) = &address.secret {
-        let secret = secret.expose_secret();
-        let text = match secret.contains(':') {
-            true => format!("Basic {}", STANDARD.encode(secret)),
-            false => format!("Bearer {secret}"),
-        };
-        let value = HeaderValue::try_from(text).map_err(|_| Kind::Header {
+    if let Some(secret) = address.authorization() {
+        let value = HeaderValue::try_from(secret.expose_secret()).map_err(|_| Kind::Header {
             variable: "GLASSBOX_SERVER_KEY",
             header: "authorization".to_owned(),
             problem: "has a value with letters that a header cannot have",
