@@ -63,7 +63,9 @@ impl Client {
         let mut http = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(5))
             .redirect(reqwest::redirect::Policy::none());
-        if Url::parse(&address.url)?.host_str().is_some_and(glassbox::telemetry::loopback::is_loopback)
+        if Url::parse(&address.url)?
+            .host_str()
+            .is_some_and(glassbox::telemetry::loopback::is_loopback)
         {
             http = http.no_proxy();
         }
@@ -105,7 +107,8 @@ impl Client {
         filter: &str,
         last: Option<&str>,
     ) -> anyhow::Result<crate::events::Events> {
-        let mut request = self.request(self.http.get(self.at("/api/v1/stream", &[("q", filter)])?))?;
+        let mut request =
+            self.request(self.http.get(self.at("/api/v1/stream", &[("q", filter)])?))?;
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }

@@ -75,7 +75,8 @@ async fn export(
                         continue;
                     }
                     let span = span["span_id"].as_str().unwrap_or_default();
-                    let span = client.get(&format!("/api/v1/traces/{id}/spans/{span}"), &[]).await?;
+                    let span =
+                        client.get(&format!("/api/v1/traces/{id}/spans/{span}"), &[]).await?;
                     spans += 1;
                     writeln!(out, "{span}").context("the output cannot be written")?;
                 }

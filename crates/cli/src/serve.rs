@@ -139,7 +139,9 @@ fn json(running: &Running, store: &Path) -> serde_json::Value {
 fn tell(running: &Running, store: &Path, is_found: bool) {
     println!("Look at traces: {}\n", running.url);
     if is_found {
-        println!("Glassbox programs of yours find it by themselves. Others send, for instance with\n");
+        println!(
+            "Glassbox programs of yours find it by themselves. Others send, for instance with\n"
+        );
     } else {
         println!("Programs send, for instance with\n");
     }

@@ -62,7 +62,8 @@ async fn show(args: &Args, client: &crate::client::Client) -> anyhow::Result<()>
         match events.next().await {
             Ok(Some(event)) => {
                 last = Some(event.id.clone());
-                let line = if args.json { json(args, &event) } else { in_words(args, &mut tree, &event) };
+                let line =
+                    if args.json { json(args, &event) } else { in_words(args, &mut tree, &event) };
                 if let Some(line) = line {
                     let mut out = std::io::stdout().lock();
                     if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
@@ -100,7 +101,9 @@ fn json(args: &Args, event: &Event) -> Option<String> {
 
 fn in_words(args: &Args, tree: &mut Tree, event: &Event) -> Option<String> {
     match event.name.as_str() {
-        "missed" => Some(format!("... {} events were missed: too many at once", event.data["count"])),
+        "missed" => {
+            Some(format!("... {} events were missed: too many at once", event.data["count"]))
+        }
         "span_start" => {
             let line = tree.began(&event.data);
             is_shown(args, event).then_some(line)

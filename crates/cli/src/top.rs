@@ -48,7 +48,8 @@ fn time(text: &str) -> Result<Duration, String> {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let client = args.server.connect()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let board = runtime.block_on(past(&client, args.since))?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&board.rows())?);

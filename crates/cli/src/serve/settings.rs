@@ -97,7 +97,9 @@ fn resolve(args: &Args, variables: &ServeVariables, file: Written) -> anyhow::Re
     let grpc = variables.parsed("GLASSBOX_SERVE_GRPC", Grpc::from_str)?;
     options.grpc = match args.grpc.or(grpc) {
         Some(grpc) => grpc.0,
-        None => in_file("grpc", file.grpc.as_deref(), Grpc::from_str)?.unwrap_or(Grpc(Some(GRPC))).0,
+        None => {
+            in_file("grpc", file.grpc.as_deref(), Grpc::from_str)?.unwrap_or(Grpc(Some(GRPC))).0
+        }
     };
     let keys_file = args.keys_file.clone().or_else(|| variables.path("GLASSBOX_SERVE_KEYS_FILE"));
     if let Some(path) = keys_file.or(file.keys_file) {
@@ -106,9 +108,12 @@ fn resolve(args: &Args, variables: &ServeVariables, file: Written) -> anyhow::Re
     if let Some(list) = variables.text("GLASSBOX_SERVE_KEYS") {
         let listed = list.split(',').filter(|pair| !pair.trim().is_empty()).map(keys);
         let listed: Result<Vec<_>, _> = listed.collect();
-        options.keys.extend(listed.map_err(|error| anyhow::anyhow!("GLASSBOX_SERVE_KEYS: {error}"))?);
+        options
+            .keys
+            .extend(listed.map_err(|error| anyhow::anyhow!("GLASSBOX_SERVE_KEYS: {error}"))?);
     }
-    let token_file = args.token_file.clone().or_else(|| variables.path("GLASSBOX_SERVE_TOKEN_FILE"));
+    let token_file =
+        args.token_file.clone().or_else(|| variables.path("GLASSBOX_SERVE_TOKEN_FILE"));
     if let Some(path) = token_file.or(file.token_file) {
         options.token = Some(token_of(&path)?);
     }
@@ -118,7 +123,9 @@ fn resolve(args: &Args, variables: &ServeVariables, file: Written) -> anyhow::Re
         false => args.hosts.clone(),
         true => hosts.unwrap_or(file.hosts),
     };
-    let number = |name| variables.parsed(name, |text| text.parse::<u64>().map_err(|error| error.to_string()));
+    let number = |name| {
+        variables.parsed(name, |text| text.parse::<u64>().map_err(|error| error.to_string()))
+    };
     let days = args.keep_days.or(number("GLASSBOX_SERVE_KEEP_DAYS")?).or(file.keep_days);
     let mib = args.keep_mib.or(number("GLASSBOX_SERVE_KEEP_MIB")?).or(file.keep_mib);
     options.retention = Retention {
@@ -126,7 +133,9 @@ fn resolve(args: &Args, variables: &ServeVariables, file: Written) -> anyhow::Re
         bytes: mib.map(|mib| mib.saturating_mul(1 << 20)),
     };
     let limits = &mut options.limits;
-    let count = |name| variables.parsed(name, |text| text.parse::<usize>().map_err(|error| error.to_string()));
+    let count = |name| {
+        variables.parsed(name, |text| text.parse::<usize>().map_err(|error| error.to_string()))
+    };
     let body = args.max_body_mib.or(count("GLASSBOX_SERVE_MAX_BODY_MIB")?).or(file.max_body_mib);
     if let Some(mib) = body {
         limits.body_bytes = mib.max(1).saturating_mul(1 << 20);
@@ -157,7 +166,9 @@ fn keys_of(path: &Path) -> anyhow::Result<Vec<Keys>> {
     let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim()));
     let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
     let pairs: anyhow::Result<Vec<_>> = lines
-        .map(|(at, line)| keys(line).map_err(|error| anyhow::anyhow!("{shown}, line {at}: {error}")))
+        .map(|(at, line)| {
+            keys(line).map_err(|error| anyhow::anyhow!("{shown}, line {at}: {error}"))
+        })
         .collect();
     let pairs = pairs?;
     if pairs.is_empty() {
@@ -191,8 +202,13 @@ mod tests {
         args: Args,
     }
 
-    fn options_of(arguments: &[&str], variables: &[(&str, &str)], file: &str) -> anyhow::Result<Options> {
-        let command = Command::try_parse_from(["serve", "--store", "t.db"].iter().chain(arguments))?;
+    fn options_of(
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+        file: &str,
+    ) -> anyhow::Result<Options> {
+        let command =
+            Command::try_parse_from(["serve", "--store", "t.db"].iter().chain(arguments))?;
         let pairs = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         resolve(&command.args, &ServeVariables::of(pairs), toml::from_str(file)?)
     }
@@ -227,7 +243,11 @@ mod tests {
             let error = format!("{:#}", options_of(&[], variables, file).unwrap_err());
             assert!(error.contains(expected), "{error}");
         };
-        check(&[("GLASSBOX_SERVE_HTTP", "here")], "", "GLASSBOX_SERVE_HTTP: type a port, or an address");
+        check(
+            &[("GLASSBOX_SERVE_HTTP", "here")],
+            "",
+            "GLASSBOX_SERVE_HTTP: type a port, or an address",
+        );
         check(&[], "grpc = 'no'", "grpc in the configuration: type a port");
         check(&[], "htpp = 'x'", "unknown field `htpp`");
     }

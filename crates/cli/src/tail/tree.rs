@@ -45,7 +45,8 @@ impl Tree {
         if let (Some(total), Some(output)) = (tokens["total"].as_u64(), tokens["output"].as_u64()) {
             let reasoning = tokens["reasoning"].as_u64().unwrap_or_default();
             let output = output + reasoning;
-            let (input, output) = (paint::count(total.saturating_sub(output)), paint::count(output));
+            let (input, output) =
+                (paint::count(total.saturating_sub(output)), paint::count(output));
             facts.push(format!("{input} -> {output} tok"));
         }
         if let Some(cost) = span["cost_usd"].as_str() {
@@ -136,18 +137,14 @@ mod tests {
             "kind": "span", "state": "running", "start_us": us});
         let mut call = json!({"trace_id": "0af7651916cd", "span_id": "b", "parent_id": "a", "name": "chat\u{1b}[2J",
             "kind": "generation", "state": "running", "start_us": us});
-        let lines = [
-            tree.began(&root),
-            tree.began(&call),
-            {
-                call["state"] = "error".into();
-                call["end_us"] = (us + 812_000).into();
-                call["duration_us"] = 812_000.into();
-                call["tokens"] = json!({"input": 10, "output": 2, "reasoning": 0, "total": 12});
-                call["error"] = json!({"type": "429", "message": "slow\ndown"});
-                tree.ended(&call)
-            },
-        ];
+        let lines = [tree.began(&root), tree.began(&call), {
+            call["state"] = "error".into();
+            call["end_us"] = (us + 812_000).into();
+            call["duration_us"] = 812_000.into();
+            call["tokens"] = json!({"input": 10, "output": 2, "reasoning": 0, "total": 12});
+            call["error"] = json!({"type": "429", "message": "slow\ndown"});
+            tree.ended(&call)
+        }];
         assert_eq!(
             lines,
             [

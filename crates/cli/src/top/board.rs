@@ -154,7 +154,8 @@ impl Row {
         let time = |us: Option<u64>| {
             us.map_or_else(|| "-".to_owned(), |us| paint::duration(Duration::from_micros(us)))
         };
-        let none_if_zero = |count: u64| if count == 0 { "-".to_owned() } else { paint::count(count) };
+        let none_if_zero =
+            |count: u64| if count == 0 { "-".to_owned() } else { paint::count(count) };
         [
             self.name.clone(),
             self.kind.clone(),

@@ -24,7 +24,8 @@ pub(super) async fn page(method: Method, uri: Uri) -> Response {
         .into_response();
     }
     // A file that is asked for by name and is not there is not the page.
-    let (name, what) = path.strip_prefix("assets/").map_or(("index.html", "page"), |file| (file, "file"));
+    let (name, what) =
+        path.strip_prefix("assets/").map_or(("index.html", "page"), |file| (file, "file"));
     match Files::get(name) {
         Some(file) => file_of(name, file.data.into_owned()),
         None => ApiError::not_found(what).into_response(),
