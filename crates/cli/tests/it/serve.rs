@@ -134,7 +134,7 @@ fn it_is_set_up_by_variables_and_files_too() {
     let token = file("token", "0123456789abcdef-token\n");
     let store = folder.path().join("here.db");
     let config =
-        file("glassbox.toml", &format!("store = {store:?}\nkeys_file = {keys:?}\nmax_spans = 7"));
+        file("glassbox.toml", &format!("store = {store:?}\nkeys_file = {keys:?}\nmax_spans = 700"));
     let variables =
         [("GLASSBOX_SERVE_CONFIG", config.as_str()), ("GLASSBOX_SERVE_TOKEN_FILE", &token)];
     let stage = Stage::with(&[], &variables);

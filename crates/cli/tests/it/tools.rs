@@ -150,7 +150,7 @@ fn without_a_server_it_is_told_what_to_type() {
 fn packagers_get_completions_and_pages() {
     for shell in ["bash", "zsh", "fish"] {
         let (output, stdout, _) = run(&mut glassbox(&["completions", shell]));
-        assert!(output.status.success() && stdout.contains("--keep-days"), "{shell}");
+        assert!(output.status.success() && stdout.contains("keep-days"), "{shell}");
     }
     let (_, page, _) = run(&mut glassbox(&["man"]));
     assert!(page.contains(".TH glassbox 1"), "{page}");
