@@ -76,7 +76,8 @@ async fn a_call_is_seen_when_it_begins_and_when_it_ends() {
     let observe = Observe::new().bus(&bus).service_name("slow");
     let observing = observe.destination(Destination::server(&address).unwrap()).start().unwrap();
     let sim = slow_provider();
-    let lm = Lm::builder("openai/gpt-4o-mini").base_url(sim.openai_url()).api_key("k").build().unwrap();
+    let lm =
+        Lm::builder("openai/gpt-4o-mini").base_url(sim.openai_url()).api_key("k").build().unwrap();
 
     let (ready, is_ready) = tokio::sync::oneshot::channel();
     let program = async {
