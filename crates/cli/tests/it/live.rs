@@ -66,6 +66,7 @@ async fn read(stage: &Stage, ready: tokio::sync::oneshot::Sender<()>) -> Told {
     panic!("the stream ended");
 }
 
+#[allow(clippy::print_stdout, reason = "the figures are worth seeing")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_is_seen_when_it_begins_and_when_it_ends() {
     let stage = Stage::new();

@@ -19,15 +19,20 @@ pub(super) fn address(env: &Environment<'_>) -> Result<Option<ServerAddress>, Co
             let address = ServerAddress::new(&url);
             Ok(Some(match env.get(KEY) {
                 Some(key) => address.with_secret(key),
-                None => address,
+                // The one that runs has told what it asks for.
+                None => running(env).filter(|found| found.url == address.url).unwrap_or(address),
             }))
         }
         Some(value) => {
             let expected = "write an address such as http://localhost:4318, or off";
             Err(Kind::Value { variable: SERVER, value, expected }.into())
         }
-        None => Ok(folder(env).and_then(|folder| ServerAddress::find(&folder))),
+        None => Ok(running(env)),
     }
+}
+
+fn running(env: &Environment<'_>) -> Option<ServerAddress> {
+    ServerAddress::find(&folder(env)?)
 }
 
 /// The folder in which a server leaves its address: what is in it need not outlive the user's session.
