@@ -30,7 +30,7 @@ mod manual;
 
 /// LLM programs you can see through
 #[derive(Debug, Parser)]
-#[command(version, about, arg_required_else_help = true)]
+#[command(name = "glassbox", version, about, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
