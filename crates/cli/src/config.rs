@@ -4,11 +4,14 @@
 //! | --- | --- |
 //! | `NO_COLOR` | no colours, whatever its value, unless it is empty |
 //! | `XDG_DATA_HOME`, `HOME` | `glassbox serve` keeps traces below, in `glassbox/traces.db` |
+//! | `GLASSBOX_SERVE_HTTP`, `_GRPC`, `_STORE`, `_CONFIG`, `_KEYS_FILE`, `_TOKEN_FILE`, `_HOSTS`, `_KEEP_DAYS`, `_KEEP_MIB`, `_MAX_BODY_MIB`, `_MAX_SPANS`, `_MAX_CONNECTIONS` | the arguments of `glassbox serve` of that name |
+//! | `GLASSBOX_SERVE_KEYS` | key pairs that senders have to show: `public:secret,public:secret` |
 //! | `OPENAI_API_KEY`, `ANTHROPIC_API_KEY`, `GEMINI_API_KEY` | the demo asks this provider instead of the simulated one |
 
 #![allow(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
 
 use glassbox::telemetry::config::{VARIABLES, Variable};
+use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
@@ -25,6 +28,73 @@ const PREFIXES: [&str; 3] = ["GLASSBOX_", "LANGFUSE_", "OTEL_"];
 /// Variables of ours that other parts than telemetry heed.
 const OTHERS: [&str; 1] = ["GLASSBOX_PRICES"];
 
+/// How the names of the variables of `glassbox serve` begin.
+const SERVE: &str = "GLASSBOX_SERVE_";
+
+/// The variables of `glassbox serve`.
+const SERVE_VARIABLES: [&str; 13] = [
+    "GLASSBOX_SERVE_HTTP",
+    "GLASSBOX_SERVE_GRPC",
+    "GLASSBOX_SERVE_STORE",
+    "GLASSBOX_SERVE_CONFIG",
+    "GLASSBOX_SERVE_KEYS",
+    "GLASSBOX_SERVE_KEYS_FILE",
+    "GLASSBOX_SERVE_TOKEN_FILE",
+    "GLASSBOX_SERVE_HOSTS",
+    "GLASSBOX_SERVE_KEEP_DAYS",
+    "GLASSBOX_SERVE_KEEP_MIB",
+    "GLASSBOX_SERVE_MAX_BODY_MIB",
+    "GLASSBOX_SERVE_MAX_SPANS",
+    "GLASSBOX_SERVE_MAX_CONNECTIONS",
+];
+
+/// The variables of `glassbox serve` that are set.
+#[derive(Debug, Default)]
+pub(crate) struct ServeVariables(HashMap<String, String>);
+
+impl ServeVariables {
+    /// Takes variables; an empty one is unset.
+    pub(crate) fn of(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(pairs.into_iter().filter(|(_, value)| !value.trim().is_empty()).collect())
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|value| value.trim())
+    }
+
+    pub(crate) fn path(&self, name: &str) -> Option<PathBuf> {
+        self.text(name).map(PathBuf::from)
+    }
+
+    /// Reads a value. The error tells the variable, and not the value, which may be secret.
+    pub(crate) fn parsed<T>(
+        &self,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> anyhow::Result<Option<T>> {
+        let parsed = self.text(name).map(parse).transpose();
+        parsed.map_err(|error| anyhow::anyhow!("{name}: {error}"))
+    }
+}
+
+/// Reads the variables of `glassbox serve`. One that is misspelt is told.
+pub(crate) fn serve_variables() -> ServeVariables {
+    let set = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok().filter(|name| name.starts_with(SERVE))?;
+        Some((name, value.to_string_lossy().into_owned()))
+    });
+    let variables = ServeVariables::of(set);
+    for name in variables.0.keys().filter(|name| !SERVE_VARIABLES.contains(&name.as_str())) {
+        eprintln!("warning: {name} is set, and not heeded: is it misspelt?");
+    }
+    variables
+}
+
+/// Returns what a server asks for that is named by its address alone.
+pub(crate) fn server_key() -> Option<String> {
+    std::env::var("GLASSBOX_SERVER_KEY").ok().filter(|key| !key.trim().is_empty())
+}
+
 /// Returns the variables about telemetry that are set: those that are heeded with what they mean, in the order of their
 /// documentation, and then those that are not.
 pub(crate) fn about_telemetry() -> Vec<(String, Option<(&'static Variable, String)>)> {
@@ -37,6 +107,7 @@ pub(crate) fn about_telemetry() -> Vec<(String, Option<(&'static Variable, Strin
         .filter_map(|(name, _)| name.into_string().ok())
         .filter(|name| PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
         .filter(|name| !OTHERS.contains(&name.as_str()))
+        .filter(|name| !SERVE_VARIABLES.contains(&name.as_str()))
         .filter(|name| VARIABLES.iter().all(|one| one.name != name))
         .collect();
     strays.sort();

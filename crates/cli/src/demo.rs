@@ -8,7 +8,9 @@ use anyhow::Context as _;
 use calls::Watch;
 use clap::Args as ClapArgs;
 use cost::Meter;
+use gallery::Gallery;
 use glassbox::Bus;
+use glassbox::telemetry;
 use glassbox::telemetry::destination::{Destination, OtlpConfig};
 use glassbox::telemetry::observe::{Observe, Observing};
 use program::Program;
@@ -38,6 +40,7 @@ mod compare;
 mod summary;
 mod headline;
 mod leave;
+mod gallery;
 
 /// Serves the customers of a coffee shop, one after another and then together; or plays another scene.
 #[derive(Debug, ClapArgs)]
@@ -68,6 +71,9 @@ pub(crate) struct Args {
     /// Serve the customers four times more, twice without telemetry, and print what it costs
     #[arg(long, conflicts_with = "no_telemetry")]
     compare: bool,
+    /// Start a server besides, and keep it open after the end until Ctrl-C, so that the traces can be looked at
+    #[arg(long, conflicts_with_all = ["json", "no_telemetry", "compare"])]
+    serve: bool,
     /// How many seconds the last spans may take to be exported before the numbers are printed
     #[arg(long, default_value_t = 10, value_name = "SECONDS")]
     flush_timeout: u64,
@@ -88,7 +94,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut signals = runtime.block_on(async { Signals::listen() })?;
     let model = args.scene.model(args)?;
     let receiver = Receiver::start().context("cannot listen on loopback")?;
-    let observing = if args.no_telemetry { None } else { Some(observe(args, &receiver)?) };
+    let mut gallery = args.serve.then(|| runtime.block_on(Gallery::open())).transpose()?;
+    let observing = match args.no_telemetry {
+        true => None,
+        false => Some(observe(args, &receiver, gallery.as_ref())?),
+    };
+    if let Some(gallery) = &mut gallery {
+        gallery.post();
+    }
     let paint = Paint { colour: config::colour() };
     if !args.json {
         headline::opening(args, &model, observing.as_ref());
@@ -143,6 +156,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             tree::print(paint, &receiver, &one_by_one, args.scene.trees());
         }
         headline::closing(paint, &summary, observing.as_ref(), &one_by_one);
+        look(gallery.as_ref());
+    }
+    if let Some(gallery) = gallery {
+        drop(observing);
+        return Ok(runtime.block_on(gallery.stay(&mut signals)));
     }
 
     let failed = one_by_one.failures().chain(together.failures()).next();
@@ -165,6 +183,15 @@ async fn serve(args: &Args, program: &dyn Program) -> (Round, Round) {
     let at_once = args.at_the_same_time();
     let together = round::serve(program, &bus, (scene, "together"), customers, at_once).await;
     (one_by_one, together)
+}
+
+/// Tells where the traces can be looked at, if a server runs.
+fn look(gallery: Option<&Gallery>) {
+    let running = || telemetry::config::server().ok().flatten();
+    match gallery.map(|gallery| gallery.url().to_owned()).or_else(|| Some(running()?.page())) {
+        Some(url) => println!("\nLook at the traces: open {url}"),
+        None => println!("\nLook at the traces: glassbox demo --serve"),
+    }
 }
 
 /// Runs a future until it is done, or until somebody wants the command to end.
@@ -199,11 +226,18 @@ impl Args {
 }
 
 /// Exports to wherever the environment says, and to the demo's own receiver.
-fn observe(args: &Args, receiver: &Receiver) -> anyhow::Result<Observing> {
-    let observe = Observe::from_env()?
+fn observe(
+    args: &Args,
+    receiver: &Receiver,
+    gallery: Option<&Gallery>,
+) -> anyhow::Result<Observing> {
+    let mut observe = Observe::from_env()?
         .bus(&Bus::global())
         .service_name(args.scene.service_name())
         .destination(local(receiver)?);
+    if let Some(gallery) = gallery {
+        observe = observe.destination(gallery.destination()?);
+    }
     let deadline = Duration::from_secs(args.flush_timeout.min(5));
     Ok(observe.flush_deadline(deadline).measure_hot_path(true).start()?)
 }

@@ -10,10 +10,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 mod spool;
+mod server;
 mod diagnosis;
 mod words;
 
-/// Checks every destination that the environment names, with a span of its own that is sent there. Exits with 0 if all is
+/// Checks every destination that the environment names and the server that runs on this machine, with a span of its own that is sent there. Exits with 0 if all is
 /// well and with 1 if a span would not get through.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
@@ -46,6 +47,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
                 words::settings(paint, &diagnosis);
             }
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            diagnosis.server = runtime.block_on(server::Server::look());
+            if !args.json {
+                words::server(paint, &diagnosis);
+            }
             let patience = Duration::from_secs_f64(args.wait);
             for destination in settings.destinations {
                 let report = runtime.block_on(probe(destination, &settings.resource, patience));

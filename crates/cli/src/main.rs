@@ -6,7 +6,7 @@
     reason = "this is the part that talks to people"
 )]
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use std::process::ExitCode;
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
@@ -15,15 +15,22 @@ use tracing_subscriber::prelude::*;
 mod config;
 mod paint;
 mod signals;
+mod events;
+mod client;
 mod receiver;
+mod serve;
 mod demo;
 mod doctor;
 mod sim;
-mod serve;
+mod tail;
+mod top;
+mod import;
+mod export;
+mod manual;
 
 /// LLM programs you can see through
 #[derive(Debug, Parser)]
-#[command(version, about, arg_required_else_help = true)]
+#[command(name = "glassbox", version, about, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -38,8 +45,20 @@ enum Command {
     Doctor(doctor::Args),
     /// Receive, keep and show traces
     Serve(Box<serve::Args>),
+    /// Watch spans begin and end, as a tree that grows line by line
+    Tail(tail::Args),
+    /// Watch calls, errors, latency, tokens and cost by module and model
+    Top(top::Args),
+    /// Write traces of the server as lines of JSON
+    Export(export::Args),
+    /// Read lines of JSON into the server: what export writes, OTLP requests, Langfuse's batches
+    Import(import::Args),
     /// Run the simulated model provider alone, for your own programs
     Sim(sim::Args),
+    /// Write the completions of a shell, such as: glassbox completions bash > ~/.local/share/bash-completion/completions/glassbox
+    Completions(manual::Completions),
+    /// Write the manual as man pages, such as: glassbox man | man -l -
+    Man(manual::Man),
 }
 
 fn main() -> ExitCode {
@@ -49,7 +68,13 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
         Command::Doctor(args) => doctor::run(&args),
-        Command::Serve(args) => serve::run(*args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Tail(args) => tail::run(&args),
+        Command::Top(args) => top::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Import(args) => import::run(&args),
+        Command::Completions(args) => Ok(manual::completions(&args, Cli::command())),
+        Command::Man(args) => manual::man(&args, Cli::command()),
         Command::Sim(args) => sim::run(&args),
     };
     match result {

@@ -1,32 +1,48 @@
 //! `glassbox serve`: the trace server.
 
-use crate::config;
 use crate::signals::Signals;
-use anyhow::Context;
+use anyhow::Context as _;
 use clap::Args as ClapArgs;
-use glassbox_server::http::Keys;
-use glassbox_server::store::Retention;
-use glassbox_server::{Options, Running, Server};
+use glassbox::telemetry::address::{Posted, ServerAddress};
+use glassbox::telemetry::config;
+use glassbox_server::{BindError, Options, Running, Server};
+use settings::Grpc;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+
+mod settings;
 
 /// Receives, keeps and shows traces until Ctrl-C or SIGTERM.
+///
+/// It speaks OTLP over HTTP and gRPC and Langfuse's API, keeps all in one SQLite file, and shows calls while they run on a
+/// page whose address it prints. Glassbox programs of the same user find it by themselves, as tail, top, export, import and
+/// doctor do.
+///
+/// Each argument can be a variable too (GLASSBOX_SERVE_HTTP for --http, and so on), or a line of a TOML file
+/// (http = "127.0.0.1:4318").
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
-    /// Where to answer HTTP: the page, the API and OTLP; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:4318", value_name = "ADDRESS")]
-    http: SocketAddr,
-    /// Where to answer OTLP over gRPC, or off
-    #[arg(long, default_value = "127.0.0.1:4317", value_name = "ADDRESS|off", value_parser = address_or_off)]
-    grpc: Grpc,
+    /// Where to answer HTTP: the page, the API and OTLP; port 0 takes a free one [default: 127.0.0.1:4318]
+    #[arg(long, value_name = "ADDRESS", value_parser = settings::address)]
+    http: Option<SocketAddr>,
+    /// Where to answer OTLP over gRPC, or off [default: 127.0.0.1:4317]
+    #[arg(long, value_name = "ADDRESS|off")]
+    grpc: Option<Grpc>,
     /// The file to keep traces in [default: glassbox/traces.db in the user's data folder]
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
-    /// A key pair that senders have to show, as Langfuse's clients do; may be given several times
-    #[arg(long = "key", value_name = "PUBLIC:SECRET", value_parser = keys)]
-    keys: Vec<Keys>,
+    /// A TOML file with what is not said here
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A file of key pairs that senders have to show, as Langfuse's clients do: a line public:secret for each. They can
+    /// stand in GLASSBOX_SERVE_KEYS too, separated by commas
+    #[arg(long, value_name = "FILE")]
+    keys_file: Option<PathBuf>,
+    /// A file with the token that whoever looks has to show [default: a new one at each start]
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     /// A name under which the server is asked for, besides localhost and addresses; may be given several times
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
@@ -36,66 +52,81 @@ pub(crate) struct Args {
     /// Remove the oldest traces when the file has more
     #[arg(long, value_name = "MIB")]
     keep_mib: Option<u64>,
+    /// The most that a request may have, and twice as much when it is unpacked [default: 32]
+    #[arg(long, value_name = "MIB")]
+    max_body_mib: Option<usize>,
+    /// The most spans of a request; what is beyond is rejected [default: 50000]
+    #[arg(long, value_name = "SPANS")]
+    max_spans: Option<usize>,
+    /// The most connections at a time; further ones wait [default: 1024]
+    #[arg(long, value_name = "CONNECTIONS")]
+    max_connections: Option<usize>,
     /// Print one line of JSON with the addresses once it listens
     #[arg(long)]
     json: bool,
 }
 
-/// Where gRPC is answered, if anywhere.
-#[derive(Clone, Copy, Debug)]
-struct Grpc(Option<SocketAddr>);
-
-fn address_or_off(text: &str) -> Result<Grpc, String> {
-    if text == "off" {
-        return Ok(Grpc(None));
-    }
-    text.parse()
-        .map(|address| Grpc(Some(address)))
-        .map_err(|error| format!("{error}; type an address such as 127.0.0.1:4317, or off"))
-}
-
-/// The secret is not repeated in what is said.
-fn keys(text: &str) -> Result<Keys, String> {
-    match text.split_once(':') {
-        Some((public, secret)) if !public.is_empty() && !secret.is_empty() => {
-            Ok(Keys { public: public.to_owned(), secret: secret.to_owned() })
-        }
-        _ => Err("type the public key, a colon and the secret key".to_owned()),
-    }
-}
-
-pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let store = match args.store {
-        Some(store) => store,
-        None => config::store()
-            .context("there is no home folder to keep traces in; name a file with --store")?,
-    };
-    let mut options = Options::local(&store);
-    options.http = args.http;
-    options.grpc = args.grpc.0;
-    options.keys = args.keys;
-    options.hosts = args.hosts;
-    options.retention = Retention {
-        age: args.keep_days.map(|days| Duration::from_secs(days.saturating_mul(86_400))),
-        bytes: args.keep_mib.map(|mib| mib.saturating_mul(1 << 20)),
-    };
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let options = settings::options(args)?;
+    let store = options.store.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
-        let running = Server::bind(options).await?;
+        let running = bind(options).await?;
+        let posted = post(&running, &store);
         if args.json {
             println!("{}", json(&running, &store));
         } else {
-            tell(&running, &store);
+            tell(&running, &store, posted.is_some());
         }
         let signal = signals.next().await;
+        // Nobody finds it any more from here on.
+        drop(posted);
         running.stop().await;
         eprintln!("\nstopped by {signal}");
         Ok(signal.exit_code())
     })
 }
 
-fn json(running: &Running, store: &std::path::Path) -> serde_json::Value {
+/// Starts a server, and says what to type if that does not work.
+async fn bind(options: Options) -> anyhow::Result<Running> {
+    Server::bind(options).await.map_err(|error| match error {
+        BindError::Address { address, error } if error.kind() == ErrorKind::AddrInUse => {
+            let running = config::server().ok().flatten();
+            let who = match running {
+                Some(running) if running.url.ends_with(&format!(":{}", address.port())) => {
+                    format!("a glassbox server runs there already: {}", running.url)
+                }
+                _ => "another program listens there, such as an OpenTelemetry collector".to_owned(),
+            };
+            anyhow::anyhow!(
+                "cannot listen on {address}: {who}; stop it, or choose other ports: --http 127.0.0.1:0 --grpc off"
+            )
+        }
+        BindError::Open(_) => anyhow::anyhow!(
+            "{error}: write a line public:secret into a file, and name it with --keys-file"
+        ),
+        error => error.into(),
+    })
+}
+
+/// Lets this user's programs find the server. One that cannot be found works all the same.
+pub(crate) fn post(running: &Running, store: &Path) -> Option<Posted> {
+    let folder = config::server_folder()?;
+    let store = std::path::absolute(store).unwrap_or_else(|_| store.to_owned());
+    // A server that listens everywhere is reached on this machine, too.
+    let url = running.otlp.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
+    let address = ServerAddress::new(&url).with_secret(&running.token).with_store(store);
+    match address.post(&folder) {
+        Ok(posted) => Some(posted),
+        Err(error) => {
+            eprintln!("warning: programs do not find this server by themselves: {error}");
+            None
+        }
+    }
+}
+
+fn json(running: &Running, store: &Path) -> serde_json::Value {
     serde_json::json!({
         "url": running.url,
         "otlp": running.otlp,
@@ -105,9 +136,15 @@ fn json(running: &Running, store: &std::path::Path) -> serde_json::Value {
     })
 }
 
-fn tell(running: &Running, store: &std::path::Path) {
+fn tell(running: &Running, store: &Path, is_found: bool) {
     println!("Look at traces: {}\n", running.url);
-    println!("Send them from any program, for instance with\n");
+    if is_found {
+        println!(
+            "Glassbox programs of yours find it by themselves. Others send, for instance with\n"
+        );
+    } else {
+        println!("Programs send, for instance with\n");
+    }
     println!("  export OTEL_EXPORTER_OTLP_ENDPOINT={}", running.otlp);
     println!(
         "  export LANGFUSE_BASE_URL={} LANGFUSE_PUBLIC_KEY=pk LANGFUSE_SECRET_KEY=sk\n",
@@ -117,4 +154,18 @@ fn tell(running: &Running, store: &std::path::Path) {
         println!("OTLP over gRPC: {grpc}");
     }
     println!("They are kept in {}. Stop with Ctrl-C.", store.display());
+}
+
+/// Starts a server on loopback that keeps traces in a file: on the usual ports if they are free, else on others.
+pub(crate) async fn local(store: &Path) -> anyhow::Result<Running> {
+    let mut options = Options::local(store);
+    options.http = SocketAddr::from(([127, 0, 0, 1], 4318));
+    options.grpc = None;
+    match Server::bind(options.clone()).await {
+        Err(BindError::Address { .. }) => {
+            options.http.set_port(0);
+            Server::bind(options).await.context("the server cannot be started")
+        }
+        bound => bound.context("the server cannot be started"),
+    }
 }

@@ -30,6 +30,8 @@
 //! | `OTEL_EXPORTER_OTLP_PROTOCOL` * | `http/protobuf` or `http/json` | `http/protobuf` |
 //! | `OTEL_EXPORTER_OTLP_CERTIFICATE` * | a PEM file of authorities to trust besides the system's | `GLASSBOX_CA_FILE` |
 //! | `GLASSBOX_CA_FILE` | the same, for every destination | |
+//! | `GLASSBOX_SERVER` | the glassbox server to send to besides, such as `http://localhost:4318`, or `off` | the one that runs, found by the file `glassbox/server.json` in `XDG_RUNTIME_DIR`, else in `~/.local/state` |
+//! | `GLASSBOX_SERVER_KEY` | what that server asks for: its token, or a key pair as `public:secret` | |
 //! | `OTEL_SERVICE_NAME` | the service | `service.name` of the resource, else the program's file |
 //! | `OTEL_RESOURCE_ATTRIBUTES` | facts about the service: `key=value,key=value`, percent-encoded | |
 //! | `OTEL_TRACES_SAMPLER` | `always_on`, `always_off`, `traceidratio`, and `parentbased_` before each | `always_on` |
@@ -42,6 +44,7 @@
 //!
 //! Variables with * have a form for traces, such as `OTEL_EXPORTER_OTLP_TRACES_HEADERS`, which goes first.
 
+use crate::address::ServerAddress;
 use crate::destination::{Compression, Destination, LangfuseConfig, OtlpConfig, Protocol};
 use crate::error::{ConfigError, Kind};
 use crate::limits::Limits;
@@ -50,13 +53,14 @@ use crate::sampling::Sampling;
 use crate::spool::SpoolConfig;
 use glassbox_trace::otlp::{Content, Resource};
 use secrecy::SecretString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 mod read;
 mod content;
 mod sampling;
 mod variables;
 mod spool;
+mod server;
 
 pub use variables::{VARIABLES, Variable};
 
@@ -124,6 +128,7 @@ impl Settings {
             let sampling = sampling::sampling(&mut env)?;
             destinations.extend(langfuse(&mut env, limits, sampling)?);
             destinations.extend(otlp(&mut env, limits, sampling)?);
+            server::add(&env, &mut destinations, (limits, sampling))?;
         }
         Ok(Self {
             disabled_by,
@@ -135,6 +140,24 @@ impl Settings {
             warnings: env.into_warnings(),
         })
     }
+}
+
+/// Returns the glassbox server that programs with this environment send to: the one that `GLASSBOX_SERVER` names, else the
+/// one that runs.
+///
+/// # Errors
+///
+/// The variable has a value that makes no sense; the error says what to write instead.
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
+pub fn server() -> Result<Option<ServerAddress>, ConfigError> {
+    server::address(&Environment::new(&|name| std::env::var(name).ok()))
+}
+
+/// Returns the folder in which a glassbox server leaves its address for this user's programs; `None` if there is none.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
+pub fn server_folder() -> Option<PathBuf> {
+    server::folder(&Environment::new(&|name| std::env::var(name).ok()))
 }
 
 fn disabled_by(env: &mut Environment<'_>) -> Result<Option<&'static str>, ConfigError> {

@@ -1,5 +1,6 @@
 //! Where spans go: Langfuse, anything that speaks OTLP over HTTP, or memory.
 
+use crate::address::ServerAddress;
 use crate::error::ConfigError;
 use crate::limits::Limits;
 use crate::memory::Memory;
@@ -7,14 +8,17 @@ use crate::sampling::Sampling;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 mod certificates;
 mod langfuse;
 mod otlp;
+mod server;
 mod target;
 
 pub use langfuse::LangfuseConfig;
 pub use otlp::{Compression, OtlpConfig, Protocol};
+pub(crate) use server::LiveTarget;
 pub(crate) use target::HttpTarget;
 
 /// Where spans go. Each destination of an observer has its own queue and worker, and cannot hurt another.
@@ -34,6 +38,9 @@ pub struct Destination {
     limits: Limits,
     sampling: Sampling,
 }
+
+/// The longest that a span waits for others on its way to one who looks at it.
+const LIVE_BATCH_AGE: Duration = Duration::from_millis(100);
 
 /// Where the requests go, if there are any.
 #[derive(Clone, Debug)]
@@ -64,6 +71,34 @@ impl Destination {
     /// The endpoint is no URL, or a header cannot be sent.
     pub fn otlp(config: OtlpConfig) -> Result<Self, ConfigError> {
         Ok(Self::new("otlp", Target::Http(Box::new(otlp::target(config)?))))
+    }
+
+    /// Exports to a glassbox server, and announces spans there when they begin, so that calls are seen while they run.
+    /// What has ended is there a tenth of a second later.
+    ///
+    /// # Errors
+    ///
+    /// The address is no URL, or its secret cannot be sent.
+    pub fn server(address: &ServerAddress) -> Result<Self, ConfigError> {
+        let begun = Self::new("glassbox", Target::Http(Box::new(server::target(address)?)));
+        Ok(Self { base_url: Some(address.url.as_str().into()), ..begun }.hurried())
+    }
+
+    /// Sends what has ended soon, as one wants it who looks.
+    pub(crate) fn hurried(mut self) -> Self {
+        self.limits.batch_age = self.limits.batch_age.min(LIVE_BATCH_AGE);
+        self
+    }
+
+    /// Announces spans to a server if this destination is that server, reached by another way. Returns whether it is.
+    pub(crate) fn announces_to(&mut self, address: &ServerAddress) -> Result<bool, ConfigError> {
+        match &mut self.target {
+            Target::Http(target) if server::is_at(&target.url, address) => {
+                target.live = Some(Box::new(server::live(address)?));
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Keeps spans in memory, for tests. Hand the observer a reference and keep the memory.
@@ -165,7 +200,7 @@ impl From<&Memory> for Destination {
 pub struct DestinationInfo {
     /// The name.
     pub name: Arc<str>,
-    /// The address of Langfuse's user interface, without a slash at the end.
+    /// The address of the user interface of Langfuse or of a glassbox server, without a slash at the end.
     pub base_url: Option<Arc<str>>,
 }
 

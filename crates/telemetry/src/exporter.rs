@@ -18,6 +18,7 @@ use crate::http::Http;
 use crate::ledger::Origin;
 use crate::limits::Limits;
 use crate::link::Link;
+use crate::live::{Announcer, Farewell};
 use crate::media::Upload;
 use crate::parcel::Parcel;
 use crate::queue::{Message, Queue, Ready, Reply};
@@ -68,6 +69,9 @@ pub(crate) struct Exporter {
     /// Since when it is to stop.
     ending: Option<Instant>,
     told_overflow: bool,
+    /// Tells of spans that begin, until it is started.
+    announcer: Option<Announcer>,
+    farewell: Option<Farewell>,
 }
 
 /// Somebody waits until all batches with lower numbers are done.
@@ -108,11 +112,14 @@ impl Exporter {
             refusal: None,
             ending: None,
             told_overflow: false,
+            announcer: None,
+            farewell: None,
         }
     }
 
     /// Exports until it is told to stop.
     pub(crate) async fn run(mut self) {
+        self.farewell = self.announcer.take().map(Announcer::start);
         loop {
             self.tell_overflow();
             self.note_age();
@@ -123,7 +130,7 @@ impl Exporter {
                 self.link.hurry();
             }
             let has_more = self.send() | self.relieve();
-            if self.answer() {
+            if self.answer().await {
                 return;
             }
             if has_more {
@@ -383,7 +390,7 @@ impl Exporter {
     }
 
     /// Answers those who waited for what is done by now. Returns whether one of them was to stop it.
-    fn answer(&mut self) -> bool {
+    async fn answer(&mut self) -> bool {
         // Orders behind which no span waits any more.
         while let Some(message) = self.queue.next(Ready::Orders) {
             match message {
@@ -400,6 +407,7 @@ impl Exporter {
         let stops = done.iter().any(|order| order.stops);
         if stops {
             // Before it is told: then the books are closed as well.
+            self.say_farewell().await;
             self.queue.close();
         }
         for order in done {

@@ -60,6 +60,8 @@ pub struct DestinationHealth {
     pub spooled: u64,
     /// Spans that are lost.
     pub dropped: Dropped,
+    /// Spans whose start a glassbox server was not told of, since too many began at once. They are exported all the same.
+    pub unannounced: u64,
     /// Pictures and sound that were uploaded, see
     /// [`upload_media`](crate::destination::LangfuseConfig::upload_media).
     pub media_uploaded: u64,

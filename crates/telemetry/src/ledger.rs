@@ -168,6 +168,7 @@ impl Ledger {
             name: Arc::clone(name),
             ended: self.ended,
             sampled_out: 0,
+            unannounced: 0,
             held: 0,
             recovered: self.recovered,
             queued,

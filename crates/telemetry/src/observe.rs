@@ -6,11 +6,13 @@ use crate::destination::{Destination, Target};
 use crate::error::{ConfigError, Kind};
 use crate::exporter::Exporter;
 use crate::http::Http;
+use crate::live::Announcer;
 use crate::mask::Masking;
 use crate::processor::AsyncSpanProcessor;
 use crate::queue::Queue;
 use crate::recorder::Recorder;
 use crate::spool::{Spool, SpoolConfig};
+use crate::starts::Starts;
 use crate::worker::{self, Work};
 use glassbox_events::bus::Bus;
 use glassbox_trace::otlp::{Content, Resource};
@@ -96,7 +98,8 @@ impl Observe {
         match settings.disabled_by {
             Some(variable) => tracing::info!("telemetry is off: {variable} is set"),
             None if settings.destinations.is_empty() => tracing::info!(
-                "no telemetry is exported; set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY, or OTEL_EXPORTER_OTLP_ENDPOINT"
+                "no telemetry is exported; start glassbox serve, or set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY, or \
+                 OTEL_EXPORTER_OTLP_ENDPOINT"
             ),
             None => (),
         }
@@ -266,14 +269,27 @@ fn start_worker(
     spool: Option<&SpoolConfig>,
 ) -> Result<Arc<Queue>, ConfigError> {
     let (name, target, limits, sampling) = destination.into_parts();
-    let queue = Arc::new(Queue::new(Arc::clone(&name), sampling, limits));
+    let live = match &target {
+        Target::Http(target) => target.live.clone(),
+        Target::Memory(_) | Target::Discard => None,
+    };
+    let starts = live.as_ref().map(|_| Arc::new(Starts::default()));
+    let queue = Queue::new(Arc::clone(&name), sampling, limits).with_starts(starts.clone());
+    let queue = Arc::new(queue);
     let work = match target {
         Target::Http(target) => {
-            let spool = spool.map(|config| Spool::new(config, target.identity()));
-            let http = Http::new(*target, limits.request_timeout);
             let client_error = |problem| Kind::Client { destination: name.to_string(), problem };
-            let http = http.map_err(client_error)?;
-            Work::Export(Box::new(Exporter::new(Arc::clone(&queue), http, limits, style, spool)))
+            let client =
+                || Http::new((*target).clone(), limits.request_timeout).map_err(client_error);
+            let announcer = match live.zip(starts) {
+                Some((live, starts)) => {
+                    Some(Announcer::new(&queue, starts, client()?, *live, &style))
+                }
+                None => None,
+            };
+            let spool = spool.map(|config| Spool::new(config, target.identity()));
+            let exporter = Exporter::new(Arc::clone(&queue), client()?, limits, style, spool);
+            Work::Export(Box::new(exporter.announcing(announcer)))
         }
         Target::Memory(memory) => {
             memory.attach(&queue);

@@ -21,6 +21,7 @@ mod finding;
 mod network;
 mod advice;
 mod langfuse;
+mod server;
 
 pub use finding::{Finding, Step, Verdict};
 
@@ -140,6 +141,10 @@ impl Prober<'_> {
                 self.deliver(&span, resource).await?;
                 self.read_back(base, &span, patience).await
             }
+            (Profile::OpenTelemetry, Some(base)) => {
+                self.deliver(&span, resource).await?;
+                self.seen_by_server(base, &span).await
+            }
             _ => {
                 self.deliver(&span, resource).await?;
                 self.findings.skip(Step::ReadBack, "OTLP has no way to ask for a span");
@@ -223,6 +228,20 @@ impl Prober<'_> {
                 Err(self.findings.stop(step, error, advice))
             }
         }
+    }
+
+    /// Returns an address at a destination that has more than one.
+    fn address(&mut self, base: &str, path: &str, query: &[(&str, &str)]) -> Result<Url, Stopped> {
+        let address = format!("{base}{path}");
+        let Ok(mut url) = Url::parse(&address) else {
+            let advice = self.advice.address(&self.target().url.clone());
+            let seen = format!("{address} is no URL");
+            return Err(self.findings.stop(Step::Credentials, seen, advice));
+        };
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        Ok(url)
     }
 
     fn has(&self, step: Step) -> bool {

@@ -30,9 +30,14 @@ impl AsyncSpanProcessor {
         }
     }
 
-    /// Takes note of a span that began. It is exported when it ends.
-    pub fn on_start(&self, _span: &Arc<Span>) {
-        self.timed(|| self.started.add(1));
+    /// Takes note of a span that began. It is exported when it ends; a destination that shows what runs is told now.
+    pub fn on_start(&self, span: &Arc<Span>) {
+        self.timed(|| {
+            self.started.add(1);
+            for queue in &self.queues {
+                queue.begin(span);
+            }
+        });
     }
 
     /// Queues a span that ended for every destination.

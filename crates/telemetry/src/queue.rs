@@ -9,6 +9,7 @@ use crate::health::{DestinationHealth, DropReason, HealthChange, Listeners};
 use crate::ledger::{Ledger, Origin, Told};
 use crate::limits::Limits;
 use crate::sampling::{Held, Offer, Sampling};
+use crate::starts::Starts;
 use crossbeam_queue::SegQueue;
 use glassbox_trace::id::TraceId;
 use glassbox_trace::span::{RemoteParent, Span};
@@ -75,6 +76,8 @@ pub(crate) struct Queue {
     /// There is something new to look at.
     woken: Notify,
     listeners: Listeners,
+    /// Spans that begin and end, where the destination is told of them.
+    starts: Option<Arc<Starts>>,
 }
 
 #[derive(Default)]
@@ -116,6 +119,22 @@ impl Queue {
             state: Mutex::default(),
             woken: Notify::new(),
             listeners: Listeners::default(),
+            starts: None,
+        }
+    }
+
+    /// Takes note of spans that begin and end.
+    pub(crate) fn with_starts(mut self, starts: Option<Arc<Starts>>) -> Self {
+        self.starts = starts;
+        self
+    }
+
+    /// Notes that a span began, if anybody wants to know and it is in the sample. Never waits.
+    pub(crate) fn begin(&self, span: &Arc<Span>) {
+        if let Some(starts) = &self.starts
+            && self.sampling.keeps(span)
+        {
+            starts.begin(span);
         }
     }
 
@@ -135,6 +154,9 @@ impl Queue {
     /// Queues a span of a weight. Never waits.
     pub(crate) fn push(&self, span: &Arc<Span>, weight: usize) {
         let is_closed = self.is_closed.load(Ordering::Relaxed);
+        if let Some(starts) = &self.starts {
+            starts.end(span.span_id);
+        }
         if !self.sampling.keeps(span) && (is_closed || !self.sampling.holds()) {
             self.sampled_out.fetch_add(1, Ordering::Relaxed);
             return;
@@ -355,6 +377,7 @@ impl Queue {
         let (state, evicted) = self.sorted();
         let mut health = state.ledger.health(&self.name, state.level().spans as u64);
         health.held = state.held.len() as u64;
+        health.unannounced = self.starts.as_ref().map_or(0, |starts| starts.dropped());
         drop(state);
         drop(evicted);
         let late = self.late.load(Ordering::Relaxed);

@@ -1,5 +1,6 @@
 //! What the doctor found, for people and for machines.
 
+use super::server::Server;
 use super::spool::Spool;
 use glassbox::telemetry::config::{Settings, Variable};
 use glassbox::telemetry::probe::Report;
@@ -21,6 +22,8 @@ pub(super) struct Diagnosis {
     pub(super) content: &'static str,
     /// The folder in which spans wait for a destination that is down.
     pub(super) spool: Option<Spool>,
+    /// The glassbox server that programs find.
+    pub(super) server: Option<Server>,
     pub(super) destinations: Vec<Destination>,
 }
 

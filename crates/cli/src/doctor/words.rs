@@ -54,6 +54,28 @@ pub(super) fn settings(paint: Paint, diagnosis: &Diagnosis) {
     }
 }
 
+pub(super) fn server(paint: Paint, diagnosis: &Diagnosis) {
+    let Some(server) = &diagnosis.server else {
+        println!("No glassbox server is found; start one with: glassbox serve");
+        return;
+    };
+    let process = server.pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
+    match (&server.version, &server.problem) {
+        (Some(version), _) => {
+            println!("A glassbox server {version} runs at {}{process}.", server.url);
+        }
+        (None, problem) => println!(
+            "{} the glassbox server at {}{process} does not answer: {}",
+            paint.paint(Ink::Error, "warning:"),
+            server.url,
+            problem.as_deref().unwrap_or_default()
+        ),
+    }
+    if let (Some(store), Some(bytes)) = (&server.store, server.store_bytes) {
+        println!("It keeps traces in {}: {} MiB.", store.display(), bytes.div_ceil(1 << 20));
+    }
+}
+
 pub(super) fn destination(paint: Paint, report: &Report) {
     let heading = format!("{}  {}", report.destination.name, report.address);
     println!("\n{}", paint.paint(Ink::Bold, &heading));
@@ -88,7 +110,11 @@ pub(super) fn verdict(paint: Paint, diagnosis: &Diagnosis) {
     let problems = diagnosis.destinations.iter().filter(|destination| !destination.ok).count();
     match (diagnosis.destinations.len(), problems) {
         (0, _) => {
-            println!("No destination is configured, so nothing is exported. For Langfuse, type");
+            println!(
+                "No destination is configured, so nothing is exported. To look at traces on this machine, type"
+            );
+            println!("  glassbox serve");
+            println!("For Langfuse, type");
             println!("  export LANGFUSE_PUBLIC_KEY=pk-lf-... LANGFUSE_SECRET_KEY=sk-lf-...");
             println!(
                 "and LANGFUSE_BASE_URL=https://... unless it is its cloud in the EU. For an OTLP receiver, type"

@@ -1,6 +1,7 @@
 //! The command as its users run it: a real process, its real output, and a Langfuse that takes what it sends.
 
 mod command;
+mod stage;
 mod langfuse;
 // Shared with the tests of the crate that connects.
 #[path = "../../../telemetry/tests/it/tls.rs"]
@@ -12,4 +13,6 @@ mod doctor;
 mod proxy;
 mod signals;
 mod serve;
+mod live;
+mod tools;
 mod sim;

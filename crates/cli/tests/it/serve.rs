@@ -1,6 +1,7 @@
 //! `glassbox serve`: says where it listens, keeps what it acknowledged, and ends in good order.
 
 use crate::command::{glassbox, run};
+use crate::stage::Stage;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
@@ -119,4 +120,75 @@ fn it_does_not_listen_to_all_the_world_without_keys() {
         run(&mut glassbox(&["serve", "--http", "0.0.0.0:0", "--store", "unused.db"]));
     assert!(!output.status.success());
     assert!(stderr.contains("can be reached from outside"), "{stderr}");
+}
+
+#[test]
+fn it_is_set_up_by_variables_and_files_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let keys = file("keys", "# senders\npk-1:sk-1\n");
+    let token = file("token", "0123456789abcdef-token\n");
+    let store = folder.path().join("here.db");
+    let config =
+        file("glassbox.toml", &format!("store = {store:?}\nkeys_file = {keys:?}\nmax_spans = 700"));
+    let variables =
+        [("GLASSBOX_SERVE_CONFIG", config.as_str()), ("GLASSBOX_SERVE_TOKEN_FILE", &token)];
+    let stage = Stage::with(&[], &variables);
+    assert_eq!(stage.token(), "0123456789abcdef-token");
+    assert_eq!(stage.said["store"].as_str().unwrap(), store.to_str().unwrap());
+    // The programs of this user have the token, and so may send though there are keys.
+    stage.demo();
+    assert_eq!(stage.get("/api/v1/traces")["items"].as_array().unwrap().len(), 8);
+}
+
+#[test]
+fn what_does_not_work_is_told_with_what_to_type() {
+    let stage = Stage::new();
+    let port = stage.url().rsplit(':').next().unwrap();
+    let store = stage.folder.path().join("other.db");
+    let store = store.to_str().unwrap();
+    let (output, _, stderr) =
+        run(&mut stage.command(&["serve", "--http", port, "--grpc", "off", "--store", store]));
+    assert!(!output.status.success());
+    let told = format!("a glassbox server runs there already: {}; stop it, or choose", stage.url());
+    assert!(stderr.contains(&told), "{stderr}");
+
+    let store = stage.said["store"].as_str().unwrap();
+    let (output, _, stderr) =
+        run(&mut stage.command(&["serve", "--http", "0", "--grpc", "off", "--store", store]));
+    assert!(!output.status.success());
+    assert!(
+        stderr.contains("is locked by another process; stop it, or choose another file"),
+        "{stderr}"
+    );
+
+    let (_, _, stderr) = run(&mut glassbox(&["serve", "--http", "here"]));
+    assert!(stderr.contains("type a port, or an address such as 127.0.0.1:4318"), "{stderr}");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_demo_keeps_a_server_open_until_it_is_told_to_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = glassbox(&["demo", "--speed", "0", "--serve"]);
+    command.env("XDG_RUNTIME_DIR", folder.path()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut demo = command.spawn().unwrap();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let last = lines.find(|line| line.starts_with("The server stays open")).unwrap();
+    assert!(last.contains("Ctrl-C"), "{last}");
+    let mut top = glassbox(&["top", "--json"]);
+    let rows = crate::command::json(top.env("XDG_RUNTIME_DIR", folder.path()));
+    assert!(
+        rows.as_array()
+            .unwrap()
+            .iter()
+            .any(|row| row["name"] == "gpt-4o-mini" && row["calls"] == 8)
+    );
+    let killed = Command::new("kill").args(["-INT", &demo.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert!(demo.wait().unwrap().success());
 }

@@ -31,12 +31,12 @@ pub(super) fn spool(env: &Environment<'_>) -> Result<Option<SpoolConfig>, Config
     }))
 }
 
-fn is_off(value: &str) -> bool {
+pub(super) fn is_off(value: &str) -> bool {
     ["off", "false", "no", "0"].contains(&value.to_ascii_lowercase().as_str())
 }
 
 /// The folder for what a user's programs keep between their runs.
-fn state_folder(env: &Environment<'_>) -> Option<PathBuf> {
+pub(super) fn state_folder(env: &Environment<'_>) -> Option<PathBuf> {
     let absolute = |path: String| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
     env.get("XDG_STATE_HOME")
         .and_then(absolute)

@@ -43,6 +43,8 @@ pub const VARIABLES: &[Variable] = &[
     of("GLASSBOX_MASK_PATTERN", "what is masked too, a regular expression", Nothing),
     of("GLASSBOX_KEEP_ERRORS", "whether traces with an error are exported in any case", All),
     of("GLASSBOX_LANGFUSE_MEDIA", "whether pictures and sound are uploaded to Langfuse", All),
+    of("GLASSBOX_SERVER", "the glassbox server to send to, or off", Address),
+    of("GLASSBOX_SERVER_KEY", "what that server asks for", Nothing),
     of("LANGFUSE_PUBLIC_KEY", "the public key of a Langfuse project", PublicKey),
     of("LANGFUSE_SECRET_KEY", "the secret key of a Langfuse project", Nothing),
     of("LANGFUSE_BASE_URL", "where Langfuse is", Address),

@@ -80,6 +80,7 @@ pub(super) fn target(config: LangfuseConfig) -> Result<(String, HttpTarget), Con
         profile: Profile::Langfuse,
         uploads_media: upload_media,
         certificates: Vec::new(),
+        live: None,
         check,
     };
     Ok((base_url, target))

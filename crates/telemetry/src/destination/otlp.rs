@@ -85,6 +85,7 @@ pub(super) fn target(config: OtlpConfig) -> Result<HttpTarget, ConfigError> {
         profile: Profile::OpenTelemetry,
         uploads_media: false,
         certificates: Vec::new(),
+        live: None,
         check,
     })
 }

@@ -1,6 +1,7 @@
 //! What both HTTP destinations come down to: an address, headers, and how the body is made.
 
 use crate::destination::otlp::Protocol;
+use crate::destination::server::LiveTarget;
 use crate::error::{ConfigError, Kind};
 use crate::parcel::Format;
 use crate::spool::Identity;
@@ -25,6 +26,8 @@ pub(crate) struct HttpTarget {
     pub(crate) uploads_media: bool,
     /// Authorities that are trusted besides the system's.
     pub(crate) certificates: Vec<Certificate>,
+    /// Where spans are announced when they begin, if anywhere.
+    pub(crate) live: Option<Box<LiveTarget>>,
     /// What to check when the destination does not accept the credentials.
     pub(crate) check: &'static str,
 }

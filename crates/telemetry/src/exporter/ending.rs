@@ -2,6 +2,7 @@
 
 use crate::exporter::Exporter;
 use crate::exporter::disk::Disk;
+use crate::live::Announcer;
 use crate::queue::Ready;
 use std::time::Instant;
 
@@ -18,6 +19,18 @@ impl Exporter {
     pub(super) fn time_to_secure(&mut self) -> Option<Instant> {
         let by = self.queue.stop_by().filter(|_| self.has_disk())?;
         Some(by - by.saturating_duration_since(self.began_to_end()) / 2)
+    }
+
+    /// Announces what begins, beside the export.
+    pub(crate) fn announcing(self, announcer: Option<Announcer>) -> Self {
+        Self { announcer, ..self }
+    }
+
+    /// Tells the server that the process ends, after all that it exports.
+    pub(super) async fn say_farewell(&mut self) {
+        if let Some(farewell) = self.farewell.take() {
+            farewell.say(self.queue.stop_by()).await;
+        }
     }
 
     fn began_to_end(&mut self) -> Instant {
@@ -40,6 +53,7 @@ impl Exporter {
             let Some(job) = self.job_from_queue(Ready::All, true) else { break };
             self.retain(job);
         }
+        self.say_farewell().await;
         self.queue.close();
         for order in std::mem::take(&mut self.orders) {
             self.queue.answer(order.reply);

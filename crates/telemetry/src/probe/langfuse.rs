@@ -4,7 +4,6 @@ use super::{Prober, Step, Stopped};
 use glassbox_trace::span::Span;
 use serde_json::Value;
 use std::time::{Duration, Instant};
-use url::Url;
 
 /// How long to wait between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -91,21 +90,5 @@ impl Prober<'_> {
             }
             tokio::time::sleep(PAUSE).await;
         }
-    }
-
-    fn address(&mut self, base: &str, path: &str, query: &[(&str, &str)]) -> Result<Url, Stopped> {
-        let address = format!("{base}{path}");
-        let Ok(mut url) = Url::parse(&address) else {
-            let advice = self.advice.address(&self.target().url.clone());
-            return Err(self.findings.stop(
-                Step::Credentials,
-                format!("{address} is no URL"),
-                advice,
-            ));
-        };
-        if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
-        }
-        Ok(url)
     }
 }

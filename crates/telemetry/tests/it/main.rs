@@ -15,6 +15,7 @@ mod media;
 mod rotel;
 mod sampling;
 mod settings;
+mod server;
 mod spool;
 mod trust;
 mod wire;

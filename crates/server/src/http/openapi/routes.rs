@@ -96,6 +96,11 @@ pub(super) const ROUTES: &[Route] = &[
         "One span with its payload",
         shape::<SpanDetail>(),
     ),
+    get(
+        "/api/v1/traces/{trace_id}/otlp",
+        "The spans of a trace that have ended, as OTLP in JSON",
+        OTLP_JSON,
+    ),
     Route {
         query: LIST,
         ..get(

@@ -1,0 +1,99 @@
+//! `glassbox top`: what runs now and what has run of late, by module and model.
+
+use crate::client::{Client, ServerArgs};
+use crate::config;
+use crate::events::Event;
+use board::Board;
+use clap::Args as ClapArgs;
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+mod board;
+mod screen;
+
+/// The most traces of the past that are looked at.
+const MOST_TRACES: usize = 500;
+
+/// Shows calls, errors, latency, tokens and cost by module and model, live; q ends it.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// How far back to look, such as 15m or 2h
+    #[arg(long, default_value = "15m", value_name = "TIME", value_parser = time)]
+    since: Duration,
+    /// Print the table once, and end
+    #[arg(long)]
+    once: bool,
+    /// Print the rows once, as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let wrong = || "type a time such as 90s, 15m, 2h or 1d".to_owned();
+    let split = text.len().saturating_sub(1);
+    let (number, unit) = text.split_at_checked(split).ok_or_else(wrong)?;
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    Ok(Duration::from_secs(number.saturating_mul(seconds)))
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let client = args.server.connect()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let board = runtime.block_on(past(&client, args.since))?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&board.rows())?);
+    } else if args.once || !std::io::stdout().is_terminal() {
+        print!("{}", board.to_text());
+    } else {
+        runtime.block_on(screen::run(&client, board, config::colour()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Looks at the latest traces of a time.
+async fn past(client: &Client, since: Duration) -> anyhow::Result<Board> {
+    let filter = format!("start:>-{}s", since.as_secs());
+    let traces = client.list("/api/v1/traces", &[("q", &filter)], MOST_TRACES).await?;
+    let mut board = Board::new(since);
+    for trace in &traces {
+        let Some(id) = trace["trace_id"].as_str() else { continue };
+        // A trace that was just removed is none of the past any more.
+        let Ok(trace) = client.get(&format!("/api/v1/traces/{id}"), &[]).await else { continue };
+        for span in trace["spans"].as_array().into_iter().flatten() {
+            board.take(span);
+        }
+    }
+    Ok(board)
+}
+
+/// Takes an event into the board, if it is about a span.
+fn heard(board: &mut Board, event: &Event) {
+    if matches!(event.name.as_str(), "span_start" | "span_end") {
+        board.take(&event.data);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_a_unit() {
+        assert_eq!(time("15m"), Ok(Duration::from_secs(900)));
+        assert_eq!(time("2h"), Ok(Duration::from_secs(7200)));
+        for text in ["", "m", "15", "15x", "-1s", "1é"] {
+            assert!(time(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The commands around the server: tail, top, export, import, doctor, and what packagers need.
+
+use crate::command::{glassbox, json, run};
+use crate::stage::Stage;
+use serde_json::{Value, json};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::Stdio;
+
+/// What the API answers about a trace, without what differs from one arrival to the next.
+fn answers(stage: &Stage) -> Vec<Value> {
+    let list = stage.get("/api/v1/traces?order=asc&limit=500");
+    let mut answers = Vec::new();
+    for trace in list["items"].as_array().unwrap() {
+        let id = trace["trace_id"].as_str().unwrap();
+        let mut whole = stage.get(&format!("/api/v1/traces/{id}"));
+        whole["trace"]["updated_seq"].take();
+        for span in whole["spans"].as_array().unwrap().clone() {
+            let span = span["span_id"].as_str().unwrap();
+            answers.push(stage.get(&format!("/api/v1/traces/{id}/spans/{span}")));
+        }
+        answers.push(whole);
+    }
+    answers
+}
+
+#[test]
+fn what_is_exported_and_imported_gives_the_same_answers() {
+    let stage = Stage::new();
+    stage.demo();
+    // Somebody else's span, with an error, an event, a link, and values of every kind.
+    stage.post("/v1/traces", &json!({"resourceSpans": [{
+        "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "other"}}]},
+        "scopeSpans": [{"scope": {"name": "theirs", "version": "1"}, "spans": [{
+            "traceId": "0af7651916cd43dd8448eb211c80319c", "spanId": "b7ad6b7169203331", "name": "a\u{7}b <script>",
+            "startTimeUnixNano": "1767225600000001000", "endTimeUnixNano": "1767225600900002000",
+            "attributes": [
+                {"key": "n", "value": {"intValue": "-7"}}, {"key": "d", "value": {"doubleValue": 0.5}},
+                {"key": "b", "value": {"boolValue": true}},
+                {"key": "l", "value": {"arrayValue": {"values": [{"stringValue": "x"}]}}},
+            ],
+            "events": [{"timeUnixNano": "1767225600000002000", "name": "note", "attributes": []}],
+            "links": [{"traceId": "1af7651916cd43dd8448eb211c80319c", "spanId": "c7ad6b7169203331"}],
+            "status": {"code": 2, "message": "broken"},
+        }]}],
+    }]}).to_string());
+    let original = answers(&stage);
+    assert_eq!(original.len(), 8 * 4 + 2);
+
+    for format in ["otlp", "jsonl"] {
+        let file = stage.folder.path().join(format);
+        let path = file.to_str().unwrap();
+        let (output, stdout, stderr) =
+            run(&mut stage.command(&["export", "--format", format, "--output", path]));
+        assert!(output.status.success(), "{stderr}");
+        assert_eq!((stdout.as_str(), stderr.trim()), ("", "exported 9 traces with 25 spans"));
+        let fresh = Stage::new();
+        let (output, _, stderr) = run(&mut fresh.command(&["import", path]));
+        assert!(output.status.success(), "{stderr}");
+        assert_eq!(stderr.trim(), "imported 25 spans");
+        assert_eq!(answers(&fresh), original, "{format}");
+        // Once more changes nothing.
+        run(&mut fresh.command(&["import", path]));
+        assert_eq!(answers(&fresh).len(), original.len());
+    }
+    let (_, stdout, _) = run(&mut stage.command(&["export", "status:error", "service:other"]));
+    assert_eq!(stdout.lines().count(), 1);
+}
+
+#[test]
+fn lines_that_are_none_are_named() {
+    let stage = Stage::new();
+    let file = stage.folder.path().join("lines");
+    std::fs::write(&file, "\n{\"resourceSpans\":[]}\n{\"name\":1}\n").unwrap();
+    let (output, _, stderr) = run(&mut stage.command(&["import", file.to_str().unwrap()]));
+    assert!(!output.status.success());
+    assert!(stderr.contains("lines, line 3: neither an OTLP request"), "{stderr}");
+}
+
+#[test]
+fn tail_shows_a_tree_that_grows() {
+    let stage = Stage::new();
+    let mut command = stage.command(&["tail", "name:ChainOfThought*", "--limit", "8", "--ended"]);
+    let mut tail = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    let mut stderr = BufReader::new(tail.stderr.take().unwrap());
+    stderr.read_line(&mut said).unwrap();
+    assert!(said.starts_with("watching http://127.0.0.1:"), "{said}");
+    stage.demo();
+    let mut lines = String::new();
+    tail.stdout.take().unwrap().read_to_string(&mut lines).unwrap();
+    assert!(tail.wait().unwrap().success());
+    assert_eq!(lines.lines().count(), 8, "{lines}");
+    assert!(lines.lines().all(|line| line.contains("< ChainOfThought(CoffeeShop)")), "{lines}");
+    assert!(!lines.contains('\u{1b}'), "piped, so without colours: {lines}");
+}
+
+#[test]
+fn top_sums_up_by_module_and_model() {
+    let stage = Stage::new();
+    stage.demo();
+    let (output, stdout, stderr) = run(&mut stage.command(&["top", "--once"]));
+    assert!(output.status.success(), "{stderr}");
+    let heads: Vec<_> = stdout.lines().next().unwrap().split_whitespace().collect();
+    assert_eq!(
+        heads,
+        ["NAME", "KIND", "CALLS", "RUNNING", "ERRORS", "P50", "P95", "TOKENS", "COST"]
+    );
+    let rows = json_array(&mut stage.command(&["top", "--json"]));
+    let row = |name: &str| rows.iter().find(|row| row["name"] == name).unwrap();
+    assert_eq!(row("gpt-4o-mini")["calls"], 8);
+    assert!(row("gpt-4o-mini")["tokens"].as_u64().unwrap() > 1000);
+    assert_eq!(row("ChainOfThought(CoffeeShop)")["kind"], "chain");
+    assert_eq!(row("CoffeeShopAgent.forward")["running"], 0);
+}
+
+fn json_array(command: &mut std::process::Command) -> Vec<Value> {
+    json(command).as_array().unwrap().clone()
+}
+
+#[test]
+fn the_doctor_finds_the_server_and_reads_its_span_back() {
+    let stage = Stage::new();
+    let report = json(&mut stage.command(&["doctor", "--json"]));
+    assert_eq!((&report["ok"], &report["server"]["url"]), (&json!(true), &stage.said["otlp"]));
+    assert_eq!(report["server"]["version"], env!("CARGO_PKG_VERSION"));
+    assert!(report["server"]["store_bytes"].as_u64().unwrap() > 0);
+    let steps = report["destinations"][0]["steps"].as_array().unwrap();
+    let read_back = steps.iter().find(|step| step["step"] == "read back").unwrap();
+    assert_eq!(read_back["verdict"], "ok", "{read_back}");
+}
+
+#[test]
+fn without_a_server_it_is_told_what_to_type() {
+    for command in [&["tail"][..], &["top"], &["export"]] {
+        let (output, _, stderr) = run(&mut glassbox(command));
+        assert!(!output.status.success());
+        assert_eq!(stderr, "error: no server runs; start one with: glassbox serve\n");
+    }
+    let (_, _, stderr) = run(&mut glassbox(&["top", "--server", "http://127.0.0.1:9"]));
+    assert!(stderr.contains("does not answer; start it with: glassbox serve"), "{stderr}");
+    let stage = Stage::new();
+    let (_, _, stderr) = run(&mut glassbox(&["top", "--once", "--server", stage.url()]));
+    assert!(stderr.contains("asks for its token"), "{stderr}");
+    let page = stage.said["url"].as_str().unwrap();
+    let (output, _, stderr) = run(&mut glassbox(&["top", "--once", "--server", page]));
+    assert!(output.status.success(), "{stderr}");
+}
+
+#[test]
+fn packagers_get_completions_and_pages() {
+    for shell in ["bash", "zsh", "fish"] {
+        let (output, stdout, _) = run(&mut glassbox(&["completions", shell]));
+        assert!(output.status.success() && stdout.contains("keep-days"), "{shell}");
+    }
+    let (_, page, _) = run(&mut glassbox(&["man"]));
+    assert!(page.contains(".TH glassbox 1"), "{page}");
+    let folder = tempfile::tempdir().unwrap();
+    run(&mut glassbox(&["man", folder.path().to_str().unwrap()]));
+    assert!(folder.path().join("glassbox-serve.1").exists());
+}

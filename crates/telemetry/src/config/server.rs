@@ -1,0 +1,63 @@
+//! The glassbox server that spans go to, as the environment and the server itself say.
+
+use crate::address::ServerAddress;
+use crate::config::read::Environment;
+use crate::destination::Destination;
+use crate::error::{ConfigError, Kind};
+use crate::limits::Limits;
+use crate::sampling::Sampling;
+use std::path::PathBuf;
+
+const SERVER: &str = "GLASSBOX_SERVER";
+const KEY: &str = "GLASSBOX_SERVER_KEY";
+
+/// Returns the server: the one that is named, else the one that runs.
+pub(super) fn address(env: &Environment<'_>) -> Result<Option<ServerAddress>, ConfigError> {
+    match env.get(SERVER) {
+        Some(value) if super::spool::is_off(&value) => Ok(None),
+        Some(url) if url.contains("://") => {
+            let address = ServerAddress::new(&url);
+            Ok(Some(match env.get(KEY) {
+                Some(key) => address.with_secret(key),
+                // The one that runs has told what it asks for.
+                None => running(env).filter(|found| found.url == address.url).unwrap_or(address),
+            }))
+        }
+        Some(value) => {
+            let expected = "write an address such as http://localhost:4318, or off";
+            Err(Kind::Value { variable: SERVER, value, expected }.into())
+        }
+        None => Ok(running(env)),
+    }
+}
+
+fn running(env: &Environment<'_>) -> Option<ServerAddress> {
+    ServerAddress::find(&folder(env)?)
+}
+
+/// The folder in which a server leaves its address: what is in it need not outlive the user's session.
+pub(super) fn folder(env: &Environment<'_>) -> Option<PathBuf> {
+    let absolute = |path: String| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
+    let runtime = env.get("XDG_RUNTIME_DIR").and_then(absolute);
+    Some(runtime.or_else(|| super::spool::state_folder(env))?.join("glassbox"))
+}
+
+/// Adds the server to the destinations, or lets the one that leads there already announce what begins.
+pub(super) fn add(
+    env: &Environment<'_>,
+    destinations: &mut Vec<Destination>,
+    (limits, sampling): (Limits, Sampling),
+) -> Result<(), ConfigError> {
+    let Some(address) = address(env)? else { return Ok(()) };
+    for destination in destinations.iter_mut() {
+        if destination.announces_to(&address)? {
+            return Ok(());
+        }
+    }
+    let destination = Destination::server(&address)?.limits(limits).sampling(sampling);
+    // Whoever says how long spans wait means it.
+    let is_said = env.get("OTEL_BSP_SCHEDULE_DELAY").is_some();
+    let destination = if is_said { destination } else { destination.hurried() };
+    destinations.push(super::trusting(destination, env.first(&[super::CA_FILE]))?);
+    Ok(())
+}
