@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Recipe { batch: 128, payload: 512, from_ns: now_ns(), every_ns: 1_000_000, run: now_ns() };
     let start = || Process::start(System::Glassbox, &args.programs, &folder);
     let (begun, length) = (Instant::now(), Duration::from_secs_f64(args.minutes * 60.0));
-    let mut process = start()?;
+    let process = start()?;
     let shared = Shared { otlp: Mutex::new(process.otlp.clone()), ..Shared::default() };
     let (mut kills, mut slowest) = (0, process.took);
     let killed = thread::scope(|scope| -> Result<Process> {
@@ -65,17 +65,15 @@ pub(crate) fn run(args: &Args) -> Result<()> {
                 scope.spawn(move || send(sender, args, &recipe, shared))
             })
             .collect();
-        let mut result = Ok(());
-        while begun.elapsed() < length && result.is_ok() {
+        let mut running = Ok(process);
+        while begun.elapsed() < length {
             // Not always at the same moment of what the server does.
             let wait = args.kill_every as f64 * (0.75 + 0.5 * fastrand::f64());
             thread::sleep(
                 Duration::from_secs_f64(wait).min(length.saturating_sub(begun.elapsed())),
             );
-            result = process.kill().and_then(|()| start()).map(|again| process = again);
-            if result.is_err() {
-                break;
-            }
+            running = running.and_then(Process::kill).and_then(|()| start());
+            let Ok(process) = &running else { break };
             kills += 1;
             slowest = slowest.max(process.took);
             *lock(&shared.otlp) = process.otlp.clone();
@@ -90,7 +88,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         for thread in threads {
             thread.join().map_err(|_| anyhow::anyhow!("a sender panicked"))??;
         }
-        result.map(|()| process)
+        running
     })?;
     // The last word has the disk: killed once more, and asked what is there.
     killed.kill()?;

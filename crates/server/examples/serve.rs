@@ -10,9 +10,8 @@ use std::path::PathBuf;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
-    let value = |name: &str| {
-        arguments.windows(2).find(|pair| pair[0] == name).map(|pair| pair[1].as_str())
-    };
+    let value =
+        |name: &str| arguments.windows(2).find(|pair| pair[0] == name).map(|pair| pair[1].as_str());
     let store = PathBuf::from(value("--store").ok_or("name a file with --store")?);
     let mut options = Options::local(&store);
     if let Some(address) = value("--http") {

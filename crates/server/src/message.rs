@@ -371,8 +371,11 @@ mod tests {
     #[test]
     fn paths_that_go_deep_are_not_followed() {
         let deep = format!("0.message.{}", "a.".repeat(1_000_000));
-        let fields =
-            [(deep.as_str(), json!(1)), ("0.message.role", json!("user")), ("0.message.content", json!("hi"))];
+        let fields = [
+            (deep.as_str(), json!(1)),
+            ("0.message.role", json!("user")),
+            ("0.message.content", json!("hi")),
+        ];
         let messages = unflattened(fields.into_iter()).unwrap();
         assert_eq!(messages[0].parts, [Part::Text { text: "hi".to_owned() }]);
     }
