@@ -1,4 +1,4 @@
-//! Measures what telemetry costs, next to its peers: `cargo run --release -p glassbox-benches -- <name>`.
+//! Measures what telemetry and the trace server cost, next to their peers: `cargo run --release -p glassbox-benches -- <name>`.
 //!
 //! Each benchmark prints one table, or one JSON object with `--json`. All systems of a table are measured in the same
 //! run, in turns, so that what else the machine does hurts all of them alike.
@@ -20,6 +20,11 @@ mod hot_path;
 mod burst;
 mod export;
 mod call;
+mod requests;
+mod server;
+mod ingest;
+mod queries;
+mod soak;
 
 use clap::{Parser, Subcommand};
 
@@ -41,6 +46,12 @@ enum Bench {
     Export(export::Args),
     /// What a call of a model costs, next to other frameworks, on a provider without latency.
     Call(call::Args),
+    /// How many spans a second trace servers acknowledge and store.
+    Ingest(ingest::Args),
+    /// How long Glassbox's server takes to answer, with a million spans in the store.
+    Queries(queries::Args),
+    /// Sends to Glassbox's server and kills it again and again: what was acknowledged must be there.
+    Soak(soak::Args),
     /// A receiver of OTLP, in a process of its own so that its work is not counted.
     #[command(hide = true)]
     Receiver(receiver::Args),
@@ -55,6 +66,9 @@ fn main() -> anyhow::Result<()> {
         Bench::Burst(args) => burst::run(&args),
         Bench::Export(args) => export::run(&args),
         Bench::Call(args) => call::run(&args),
+        Bench::Ingest(args) => ingest::run(&args),
+        Bench::Queries(args) => queries::run(&args),
+        Bench::Soak(args) => soak::run(&args),
         Bench::Receiver(args) => receiver::run(&args),
         Bench::Provider => provider::run(),
     }

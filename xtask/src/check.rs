@@ -13,13 +13,18 @@ struct Step {
     run: fn() -> Result<()>,
 }
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step { name: "fmt", about: "the code is formatted", run: fmt },
     Step { name: "clippy", about: "the linter has no warnings", run: clippy },
     Step { name: "test", about: "the tests pass", run: test },
     Step { name: "doctest", about: "the examples in the documentation pass", run: doctest },
     Step { name: "doc", about: "the documentation builds without warnings", run: doc },
     Step { name: "examples", about: "the examples run", run: programs::examples },
+    Step {
+        name: "clients",
+        about: "what clients by others send is what the trace server's API returns",
+        run: programs::clients,
+    },
     Step {
         name: "page",
         about: "the page of the trace server works in a browser",

@@ -45,6 +45,53 @@ pub(crate) fn rotel() -> Result<PathBuf> {
     Ok(program)
 }
 
+/// Where the clients are that the trace server is tested with.
+pub(crate) struct Clients {
+    /// The folder with Python's packages.
+    pub(crate) python: PathBuf,
+    /// The folder that npm's packages are in.
+    pub(crate) node: PathBuf,
+}
+
+/// Installs the clients that the folder's `requirements.txt` and `package.json` list beside what is built, unless they
+/// are there.
+pub(crate) fn clients(lists: &Path) -> Result<Clients> {
+    tools::python()?;
+    tools::node()?;
+    let folder = workspace::target_dir()?.join("peers/clients");
+    let clients = Clients { python: folder.join("python"), node: folder.join("node") };
+    install_listed(&lists.join("requirements.txt"), &clients.python, |list| {
+        let install = "python3 -m pip install --quiet --only-binary :all: --target";
+        run(command(install).arg(&clients.python).arg("--requirement").arg(list))
+    })?;
+    install_listed(&lists.join("package.json"), &clients.node, |_| {
+        run(command("npm install --no-audit --no-fund --prefix").arg(&clients.node))
+    })?;
+    Ok(clients)
+}
+
+/// Installs what a list says into a folder, where a copy of the list then says that this was done.
+fn install_listed(
+    list: &Path,
+    folder: &Path,
+    install: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
+    let name = list.file_name().unwrap_or_default();
+    let (copy, done) = (folder.join(name), folder.join("installed"));
+    let wanted = fs::read(list)?;
+    if done.is_file() && fs::read(&copy).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    eprintln!("installing what {} lists into {}", list.display(), folder.display());
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    fs::create_dir_all(folder)?;
+    fs::write(&copy, wanted)?;
+    install(&copy)?;
+    Ok(fs::write(done, "")?)
+}
+
 /// Installs aimock beside what is built, unless it is there, and returns the path of the script that
 /// `node` runs.
 pub(crate) fn aimock() -> Result<PathBuf> {

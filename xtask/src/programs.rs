@@ -18,6 +18,11 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// A browser on a busy machine takes its time; one that takes longer hangs.
 const PAGE_LIMIT: Duration = Duration::from_secs(300);
 
+/// A client that sends a few spans takes seconds; one that takes longer hangs.
+const CLIENT_LIMIT: Duration = Duration::from_secs(120);
+
+const CLIENTS_OF_PYTHON: [&str; 4] = ["langfuse", "opentelemetry", "openinference", "openllmetry"];
+
 /// Runs every example.
 pub(crate) fn examples() -> Result<()> {
     let names = workspace::examples(EXAMPLES)?;
@@ -70,6 +75,31 @@ pub(crate) fn page() -> Result<()> {
             .env("GLASSBOX_BIN", program)
             .env("GLASSBOX_PEERS", peers::playwright()?)
             .env("GLASSBOX_CHROMIUM", tools::chromium()?),
+    )
+}
+
+/// Sends with real clients to a real server, and compares what its API returns.
+pub(crate) fn clients() -> Result<()> {
+    let folder = workspace::root().join("crates/server/tests/clients");
+    let clients = peers::clients(&folder)?;
+    run(&mut command("cargo build --quiet -p glassbox-cli"))?;
+    let program = workspace::target_dir()?.join("debug").join(format!("glassbox{EXE_SUFFIX}"));
+    // Instrumentations change the program that they are in, so each has one of its own.
+    for name in CLIENTS_OF_PYTHON {
+        run_within(
+            CLIENT_LIMIT,
+            command("python3 -B")
+                .arg(folder.join(format!("test_{name}.py")))
+                .env("PYTHONPATH", &clients.python)
+                .env("GLASSBOX_BIN", &program),
+        )?;
+    }
+    run_within(
+        CLIENT_LIMIT,
+        command("node --test")
+            .arg(folder.join("langfuse.test.mjs"))
+            .env("GLASSBOX_BIN", &program)
+            .env("GLASSBOX_PEERS", &clients.node),
     )
 }
 

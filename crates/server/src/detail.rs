@@ -129,7 +129,7 @@ impl SpanDetail {
 }
 
 fn json((key, value): (&str, &Any<'_>)) -> (String, Value) {
-    (key.to_owned(), parsed(&value.to_json()))
+    (key.to_owned(), received::structured(value))
 }
 
 fn link((trace_id, span_id): &([u8; 16], [u8; 8])) -> Link {
@@ -240,9 +240,10 @@ fn parameters(attributes: &Attributes<'_>) -> Map<String, Value> {
         }
     }
     for prefix in [gen_ai_old::REQUEST, vercel::SETTINGS] {
-        let asked = attributes.prefixed(prefix).filter(|(key, _)| *key != "model");
-        parameters.extend(asked.map(json));
+        parameters.extend(attributes.prefixed(prefix).map(json));
     }
+    // The model is told beside them.
+    parameters.remove("model");
     parameters
 }
 

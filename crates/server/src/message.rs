@@ -193,19 +193,31 @@ pub fn unflattened<'a>(fields: impl Iterator<Item = (&'a str, Value)>) -> Option
     (!messages.is_empty()).then_some(messages)
 }
 
+/// The most names and numbers of a path that are followed; what lies deeper is left out.
+const MOST_STEPS: usize = 12;
+
+/// The most items of a list that is put together from paths.
+const MOST_ITEMS: usize = 256;
+
 /// Sets a value at a path; names that only say what the thing is are left out.
 fn set(target: &mut Value, path: &str, value: Value) {
+    if path.split('.').nth(MOST_STEPS).is_none() {
+        set_below(target, path, value);
+    }
+}
+
+fn set_below(target: &mut Value, path: &str, value: Value) {
     let (first, rest) =
         path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
     if matches!(first, "tool_call" | "message_content") {
         if let Some(rest) = rest {
-            set(target, rest, value);
+            set_below(target, rest, value);
         }
         return;
     }
     let slot = match first.parse::<usize>() {
         // Numbers are places in a list, which is kept as long as it is sensible.
-        Ok(at) if at < 1000 => {
+        Ok(at) if at < MOST_ITEMS => {
             if !target.is_array() {
                 *target = Value::Array(Vec::new());
             }
@@ -224,7 +236,7 @@ fn set(target: &mut Value, path: &str, value: Value) {
         }
     };
     match rest {
-        Some(rest) => set(slot, rest, value),
+        Some(rest) => set_below(slot, rest, value),
         None => *slot = value,
     }
 }
@@ -349,5 +361,23 @@ pub fn parsed(value: &Value) -> Value {
             serde_json::from_str(text).unwrap_or_else(|_| value.clone())
         }
         value => value.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn paths_that_go_deep_are_not_followed() {
+        let deep = format!("0.message.{}", "a.".repeat(1_000_000));
+        let fields = [
+            (deep.as_str(), json!(1)),
+            ("0.message.role", json!("user")),
+            ("0.message.content", json!("hi")),
+        ];
+        let messages = unflattened(fields.into_iter()).unwrap();
+        assert_eq!(messages[0].parts, [Part::Text { text: "hi".to_owned() }]);
     }
 }

@@ -11,9 +11,10 @@ mod content;
 mod happened;
 
 pub use content::{input, output};
+pub(crate) use context::structured;
 pub use context::{Origin, TraceContext};
 pub use happened::events_of;
-pub use keys::{INPUT, MODEL, OUTPUT, PROVIDER, RESPONSE_ID, RESPONSE_MODEL};
+pub use keys::{INPUT, OUTPUT, PROVIDER, RESPONSE_ID, RESPONSE_MODEL};
 
 use crate::wire::{Any, WireEvent, WireSpan};
 use glassbox_trace::id::{SpanId, TraceId};
@@ -172,7 +173,7 @@ impl ReceivedSpan {
             (None, _) => State::Done,
         };
         let is_model_call = matches!(kind, Kind::Generation | Kind::Embedding);
-        let model = attributes.text(keys::MODEL).map(|text| cut(text, MOST_NAME));
+        let model = keys::model(attributes).map(|text| cut(text, MOST_NAME));
         let provider = keys::provider(attributes).map(|text| cut(text, MOST_NAME));
         let (usage, cost_pico) = if is_model_call {
             usage::usage_and_cost(attributes, provider.as_deref(), model.as_deref())

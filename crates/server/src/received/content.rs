@@ -2,7 +2,7 @@
 
 use super::{cut, keys};
 use crate::wire::{Any, WireSpan};
-use glassbox_trace::vocabulary::dialects::{gen_ai_old, openinference as inference};
+use glassbox_trace::vocabulary::dialects::{gen_ai_old, openinference as inference, traceloop};
 use std::borrow::Cow;
 
 /// About two hundred characters.
@@ -40,13 +40,26 @@ fn content<'a>(
     keys: &[&str],
     is_flattened: impl Fn(&str) -> bool,
 ) -> Option<Cow<'a, Any<'a>>> {
-    let whole = keys.iter().find_map(|key| wire.attributes.get(key));
+    let whole = keys.iter().find_map(|key| {
+        let value = wire.attributes.get(key)?;
+        let is_quoted = matches!(*key, traceloop::ENTITY_INPUT | traceloop::ENTITY_OUTPUT);
+        Some(if is_quoted { unquoted(value) } else { Cow::Borrowed(value) })
+    });
     let of_messages = || {
         let mut messages = wire.attributes.iter().filter(|(key, _)| is_flattened(key));
         let text = messages.find(|(key, _)| key.ends_with("content") || key.ends_with(".text"));
-        text.map(|(_, value)| value)
+        text.map(|(_, value)| Cow::Borrowed(value))
     };
-    whole.or_else(of_messages).map(Cow::Borrowed)
+    whole.or_else(of_messages)
+}
+
+/// OpenLLMetry writes everything as JSON, texts as well.
+fn unquoted<'a>(value: &'a Any<'_>) -> Cow<'a, Any<'a>> {
+    let text = value.as_text().filter(|text| text.starts_with('"'));
+    match text.and_then(|json| serde_json::from_str(json).ok()) {
+        Some(text) => Cow::Owned(Any::Text(Cow::Owned(text))),
+        None => Cow::Borrowed(value),
+    }
 }
 
 /// The content of an event, as older conventions have it.

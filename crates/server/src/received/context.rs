@@ -104,10 +104,10 @@ fn metadata(attributes: &Attributes<'_>) -> Map<String, Value> {
     metadata.into_iter().take(MOST_ITEMS).collect()
 }
 
-/// A value, read once more if it is a text of a JSON object or array.
-fn structured(value: &Any<'_>) -> Value {
+/// A fact, read once more if it is a text of a JSON object, array or text: Langfuse's clients write texts so, too.
+pub(crate) fn structured(value: &Any<'_>) -> Value {
     match value {
-        Any::Text(text) if text.starts_with(['{', '[']) => {
+        Any::Text(text) if text.starts_with(['{', '[', '"']) => {
             serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone().into_owned()))
         }
         value => value.to_json(),

@@ -6,15 +6,19 @@ use glassbox_trace::vocabulary::dialects::{
 };
 use glassbox_trace::vocabulary::langfuse::metadata;
 use glassbox_trace::vocabulary::{gen_ai, general, glassbox, langfuse, openinference};
+use serde::Deserialize;
 
 type Keys = &'static [&'static str];
 
-/// The model: the one that was asked for, where that is told.
-pub const MODEL: Keys = &[
+/// The model that was asked for, where that is told by its own key.
+const REQUEST_MODEL: Keys = &[
     metadata::REQUEST_MODEL,
     gen_ai::REQUEST_MODEL,
     langfuse::OBSERVATION_MODEL_NAME,
     inference::REQUEST_MODEL_NAME,
+];
+/// The model, where it may also be the one that answered.
+const MODEL: Keys = &[
     inference::MODEL_NAME,
     vercel::MODEL_ID,
     gen_ai::RESPONSE_MODEL,
@@ -27,6 +31,7 @@ pub const RESPONSE_MODEL: Keys = &[
     inference::RESPONSE_MODEL_NAME,
     vercel::RESPONSE_MODEL,
     langfuse::OBSERVATION_MODEL_NAME,
+    inference::MODEL_NAME,
 ];
 /// The id of the answer.
 pub const RESPONSE_ID: Keys = &[gen_ai::RESPONSE_ID, metadata::RESPONSE_ID, vercel::RESPONSE_ID];
@@ -132,6 +137,22 @@ pub(super) const METADATA_PREFIXES: Keys =
     &[langfuse::TRACE_METADATA, traceloop::ASSOCIATION, vercel::METADATA];
 /// Keys with a JSON object of facts on the trace.
 pub(super) const METADATA_OBJECTS: Keys = &[langfuse_old::TRACE_METADATA, openinference::METADATA];
+
+/// Returns the model: the one that was asked for, where that is told.
+pub(super) fn model(attributes: &Attributes<'_>) -> Option<String> {
+    // OpenInference has the model that answered under its key, and the other one among the parameters.
+    let parameter = || {
+        let json = attributes.get(inference::INVOCATION_PARAMETERS)?.as_text()?;
+        let parameters: Asked = serde_json::from_str(json).ok()?;
+        parameters.model.filter(|model| !model.is_empty())
+    };
+    attributes.text(REQUEST_MODEL).or_else(parameter).or_else(|| attributes.text(MODEL))
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    model: Option<String>,
+}
 
 /// Returns who serves the model, by the conventions' name.
 pub(super) fn provider(attributes: &Attributes<'_>) -> Option<String> {

@@ -20,7 +20,7 @@ pub(super) fn kind(wire: &WireSpan<'_>) -> Kind {
         .or_else(|| said(traceloop::SPAN_KIND, of_traceloop))
         .or_else(|| said(traceloop::REQUEST_TYPE, of_request_type))
         .or_else(|| attributes.text(keys::TOOL_NAME).map(|_| Kind::Tool))
-        .or_else(|| attributes.text(keys::MODEL).map(|_| Kind::Generation))
+        .or_else(|| keys::model(attributes).map(|_| Kind::Generation))
         .unwrap_or(Kind::Span)
 }
 

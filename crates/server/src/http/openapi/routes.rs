@@ -99,7 +99,7 @@ pub(super) const ROUTES: &[Route] = &[
     get(
         "/api/v1/traces/{trace_id}/otlp",
         "The spans of a trace that have ended, as OTLP in JSON",
-        OTLP_JSON,
+        Body::Other(JSON, "An ExportTraceServiceRequest of OTLP"),
     ),
     Route {
         query: LIST,

@@ -90,7 +90,7 @@ impl Where {
     }
 
     fn words(&mut self, connection: &Connection, words: &str, over: Over) -> rusqlite::Result<()> {
-        let Some(query) = index::query(words) else {
+        let Some(query) = index::query(connection, words)? else {
             self.sql.push('1');
             return Ok(());
         };

@@ -4,6 +4,7 @@ use crate::received::{INPUT, OUTPUT};
 use crate::wire::WireSpan;
 use glassbox_trace::vocabulary::dialects::{gen_ai_old, openinference};
 use rusqlite::{Connection, OptionalExtension as _, params};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// The most bytes of a span's texts that can be searched.
@@ -129,9 +130,21 @@ fn plain(part: &str, text: &mut String) {
 }
 
 /// Returns what FTS5 wants to be asked for words: all of them, in any order. `None` if there is no word at all.
-pub(super) fn query(words: &str) -> Option<String> {
+pub(super) fn query(connection: &Connection, words: &str) -> rusqlite::Result<Option<String>> {
+    let mut parts = connection.prepare_cached("SELECT 1 FROM texts WHERE texts MATCH ?")?;
+    // Which characters part words is for the index to say: it knows other ones as letters than Rust does, and refuses
+    // what it takes for two words in one.
+    let mut known = BTreeMap::new();
+    let mut is_between = |c: char| {
+        let asked = |c: &char| parts.exists([format!("\"x{c}x\"")]).is_err();
+        if c.is_ascii() {
+            !c.is_ascii_alphanumeric() && c != '*'
+        } else {
+            *known.entry(c).or_insert_with_key(asked)
+        }
+    };
     let mut query = String::new();
-    for word in words.split(|c: char| !c.is_alphanumeric() && c != '*') {
+    for word in words.split(&mut is_between) {
         let bare = word.trim_matches('*');
         let is_prefix = word.ends_with('*');
         for part in bare.split('*').filter(|part| !part.is_empty()) {
@@ -140,7 +153,7 @@ pub(super) fn query(words: &str) -> Option<String> {
             query.push_str(if is_prefix { "\"* " } else { "\" " });
         }
     }
-    (!query.is_empty()).then_some(query)
+    Ok((!query.is_empty()).then_some(query))
 }
 
 /// Removes the texts of a trace.
@@ -174,8 +187,23 @@ mod tests {
 
     #[test]
     fn words_become_a_query() {
-        assert_eq!(query("iced latte").unwrap(), "\"iced\" \"latte\" ");
-        assert_eq!(query("ic* \"x\" OR").unwrap(), "\"ic\"* \"x\" \"OR\" ");
-        assert_eq!(query(" - "), None);
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("schema.sql")).unwrap();
+        for (words, expected) in [
+            ("iced latte", Some("\"iced\" \"latte\" ")),
+            ("ic* \"x\" OR", Some("\"ic\"* \"x\" \"OR\" ")),
+            (" - ", None),
+            ("Émile été", Some("\"Émile\" \"été\" ")),
+            // A letter to Rust, and a gap to the index.
+            ("tu\u{614}d", Some("\"tu\" \"d\" ")),
+            ("Ⓐb", Some("\"b\" ")),
+        ] {
+            let found = query(&connection, words).unwrap();
+            assert_eq!(found.as_deref(), expected, "{words}");
+            if let Some(found) = found {
+                let ask = "SELECT rowid FROM texts WHERE texts MATCH ?";
+                assert!(!connection.prepare(ask).unwrap().exists([found]).unwrap());
+            }
+        }
     }
 }

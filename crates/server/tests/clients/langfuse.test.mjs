@@ -1,0 +1,190 @@
+// Langfuse's SDK for JavaScript: what it sends is what the API returns. GLASSBOX_BIN names the server's program; the packages
+// are taken from the folder that GLASSBOX_PEERS names.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { after, before, test } from 'node:test';
+
+const { GLASSBOX_BIN, GLASSBOX_PEERS } = process.env;
+assert(GLASSBOX_BIN && GLASSBOX_PEERS, 'GLASSBOX_BIN or GLASSBOX_PEERS is not set');
+
+const require = createRequire(join(GLASSBOX_PEERS, 'package.json'));
+const { LangfuseClient } = require('@langfuse/client');
+const { LangfuseSpanProcessor } = require('@langfuse/otel');
+const { propagateAttributes, startActiveObservation } = require('@langfuse/tracing');
+const { NodeTracerProvider } = require('@opentelemetry/sdk-trace-node');
+
+let server, provider, client;
+
+before(async () => {
+  server = await startServer();
+  const options = { publicKey: 'pk', secretKey: 'sk', baseUrl: server.origin };
+  const processor = new LangfuseSpanProcessor({ ...options, environment: 'staging', release: 'v7' });
+  provider = new NodeTracerProvider({ spanProcessors: [processor] });
+  provider.register();
+  client = new LangfuseClient(options);
+});
+
+after(async () => {
+  await provider.shutdown();
+  await client.shutdown();
+  await server.stop();
+});
+
+async function startServer() {
+  const folder = await mkdtemp(join(tmpdir(), 'glassbox-clients-'));
+  const arguments_ = ['serve', '--json', '--http', '127.0.0.1:0', '--grpc', 'off', '--store', join(folder, 'traces.db')];
+  const program = spawn(GLASSBOX_BIN, arguments_, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = new Promise((resolve) => program.once('exit', resolve));
+  const { value: line } = await createInterface({ input: program.stdout })[Symbol.asyncIterator]().next();
+  const { otlp, token } = JSON.parse(line);
+  const origin = new URL(otlp).origin;
+  return {
+    origin,
+    async ask(path) {
+      const response = await fetch(`${origin}/api/v1${path}`, { headers: { authorization: `Bearer ${token}` } });
+      assert.equal(response.status, 200, path);
+      return response.json();
+    },
+    async stop() {
+      program.kill('SIGTERM');
+      await ended;
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A trace's summary, its spans by name, and what there is to see of each. */
+async function traceOf(observation) {
+  await provider.forceFlush();
+  const { trace, spans } = await server.ask(`/traces/${observation.traceId}`);
+  const details = await Promise.all(spans.map((span) => server.ask(`/traces/${span.trace_id}/spans/${span.span_id}`)));
+  const byName = (all) => Object.fromEntries(all.map((span) => [span.name, span]));
+  return { trace, spans: byName(spans), details: byName(details) };
+}
+
+/** Compares the expected fields, all at once. */
+function assertFields(found, expected) {
+  assert.deepEqual(Object.fromEntries(Object.keys(expected).map((key) => [key, found[key]])), expected);
+}
+
+const message = (role, text) => ({ role, parts: [{ type: 'text', text }] });
+const TOKENS = { input: 200, cache_read: 1000, cache_write: null, output: 100, reasoning: null, total: 1300 };
+const ASKED = [
+  { role: 'system', content: 'You sell coffee.' },
+  { role: 'user', content: 'An iced latte\nplease' },
+];
+
+test('observations with all that they can say', async () => {
+  const shared = {
+    userId: 'ada',
+    sessionId: 'morning',
+    tags: ['vip', 'iced'],
+    metadata: { shop: 'seven' },
+    traceName: 'order',
+    version: '2',
+  };
+  const begun = Date.now();
+  const [agent, ask] = await propagateAttributes(shared, () =>
+    startActiveObservation(
+      'take order',
+      async (agent) => {
+        agent.update({ input: { request: 'An iced latte' }, metadata: { counter: 3 } });
+        const ask = agent.startObservation(
+          'ask',
+          { model: 'gpt-4o-mini', input: ASKED, modelParameters: { temperature: 0.2, maxTokens: 100 } },
+          { asType: 'generation' },
+        );
+        ask.update({
+          output: { role: 'assistant', content: 'With oat milk?' },
+          usageDetails: { input: 200, input_cached_tokens: 1000, output: 100 },
+          costDetails: { input: 0.001, output: 0.002, total: 0.003 },
+          completionStartTime: new Date(begun + 1000),
+        });
+        ask.end();
+        const brew = agent.startObservation('brew', { input: { size: 'large' } }, { asType: 'tool' });
+        brew.update({ level: 'ERROR', statusMessage: 'no such cup', output: 'broken' }).end();
+        agent.update({ output: 'With oat milk?' });
+        return [agent, ask];
+      },
+      { asType: 'agent' },
+    ),
+  );
+
+  const { trace, spans, details } = await traceOf(agent);
+  assertFields(trace, {
+    name: 'order',
+    state: 'done',
+    spans: 3,
+    errors: 1,
+    model_calls: 1,
+    tokens: TOKENS,
+    cost_usd: '0.003',
+    models: ['gpt-4o-mini'],
+    session_id: 'morning',
+    user_id: 'ada',
+    environment: 'staging',
+    release: 'v7',
+    version: '2',
+    tags: ['iced', 'vip'],
+    input_preview: '{"request":"An iced latte"}',
+    output_preview: 'With oat milk?',
+  });
+  assert.equal(trace.metadata.shop, 'seven');
+  assertFields(spans['take order'], { span_id: agent.id, parent_id: null, kind: 'agent', state: 'done' });
+  assertFields(spans.ask, {
+    span_id: ask.id,
+    parent_id: agent.id,
+    kind: 'generation',
+    state: 'done',
+    model: 'gpt-4o-mini',
+    tokens: TOKENS,
+    cost_usd: '0.003',
+  });
+  assert(Math.abs(spans.ask.start_us / 1000 - begun) < 60_000);
+  assert(Math.abs(spans.ask.phases.first_chunk_us - 1_000_000) < 900_000);
+  assertFields(spans.brew, { kind: 'tool', state: 'error', error: { type: '_OTHER', message: 'no such cup' } });
+  assertFields(details.ask, {
+    input: ASKED,
+    output: { role: 'assistant', content: 'With oat milk?' },
+    messages: [message('system', 'You sell coffee.'), message('user', 'An iced latte\nplease')],
+    reply: message('assistant', 'With oat milk?'),
+    parameters: { temperature: 0.2, maxTokens: 100 },
+  });
+  assert(details.ask.scope.name.startsWith('langfuse-sdk'));
+  assertFields(details['take order'], { input: { request: 'An iced latte' }, output: 'With oat milk?' });
+  // This client sends numbers in metadata as texts.
+  assert.equal(details['take order'].metadata.counter, '3');
+  assert.equal(details.brew.output, 'broken');
+});
+
+test('every type of observation', async () => {
+  const types = ['span', 'agent', 'tool', 'chain', 'retriever', 'evaluator', 'guardrail', 'generation', 'embedding'];
+  const root = await startActiveObservation('all', async (root) => {
+    for (const asType of types) {
+      root.startObservation(asType, { input: asType }, { asType }).end();
+    }
+    return root;
+  });
+  const { spans } = await traceOf(root);
+  for (const type of types) {
+    assertFields(spans[type], { kind: type, parent_id: root.id, has_input: true, has_output: false });
+  }
+});
+
+test('scores', async () => {
+  const span = await startActiveObservation('judged', async (span) => span);
+  await provider.forceFlush();
+  client.score.create({ traceId: span.traceId, observationId: span.id, name: 'taste', value: 0.9, comment: 'sweet' });
+  client.score.create({ traceId: span.traceId, name: 'verdict', value: 'good', dataType: 'CATEGORICAL' });
+  await client.score.flush();
+  const { items } = await server.ask(`/scores?trace_id=${span.traceId}`);
+  const found = Object.fromEntries(items.map((score) => [score.name, score]));
+  assertFields(found.taste, { value: 0.9, span_id: span.id, trace_id: span.traceId, comment: 'sweet' });
+  assertFields(found.verdict, { value: 'good', span_id: null });
+});

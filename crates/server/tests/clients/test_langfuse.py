@@ -1,0 +1,178 @@
+"""Langfuse's SDK for Python: what it sends is what the API returns."""
+
+import unittest
+from datetime import datetime, timedelta, timezone
+
+from langfuse import Langfuse, propagate_attributes
+from opentelemetry.sdk.trace import TracerProvider
+
+from stage import Stage, text, tokens
+
+ASKED = [
+    {"role": "system", "content": "You sell coffee."},
+    {"role": "user", "content": "An iced latte\nplease"},
+]
+
+
+#: Clients of one key share what sends, so each has its own.
+KEYS = [f"pk-{number}" for number in range(5)]
+
+
+class LangfusePython(Stage):
+    arguments = [word for key in KEYS for word in ("--key", f"{key}:sk")]
+    keys = iter(KEYS)
+
+    def client(self, **options):
+        client = Langfuse(
+            public_key=next(self.keys),
+            secret_key="sk",
+            base_url=self.otlp,
+            tracer_provider=TracerProvider(),
+            **options,
+        )
+        self.addCleanup(client.shutdown)
+        return client
+
+    def test_observations_with_all_that_they_can_say(self):
+        client = self.client(environment="staging", release="v7")
+        shared = {
+            "user_id": "ada",
+            "session_id": "morning",
+            "tags": ["vip", "iced"],
+            "metadata": {"shop": "seven"},
+            "trace_name": "order",
+            "version": "2",
+        }
+        begun = datetime.now(timezone.utc)
+        with propagate_attributes(**shared):
+            with client.start_as_current_observation(
+                name="take order", as_type="agent", input={"request": "An iced latte"}, metadata={"counter": 3}
+            ) as agent:
+                with client.start_as_current_observation(
+                    name="ask",
+                    as_type="generation",
+                    model="gpt-4o-mini",
+                    input=ASKED,
+                    model_parameters={"temperature": 0.2, "max_tokens": 100},
+                ) as ask:
+                    ask.update(
+                        output={"role": "assistant", "content": "With oat milk?"},
+                        usage_details={"input": 200, "input_cached_tokens": 1000, "output": 100},
+                        cost_details={"input": 0.001, "output": 0.002, "total": 0.003},
+                        completion_start_time=begun + timedelta(seconds=1),
+                    )
+                with client.start_as_current_observation(name="brew", as_type="tool", input={"size": "large"}) as brew:
+                    brew.update(level="ERROR", status_message="no such cup", output="broken")
+                agent.update(output="With oat milk?")
+        client.flush()
+
+        trace, spans = self.trace(agent.trace_id)
+        self.assert_fields(
+            trace,
+            {
+                "name": "order",
+                "state": "done",
+                "spans": 3,
+                "errors": 1,
+                "model_calls": 1,
+                "tokens": tokens(200, 100, cache_read=1000),
+                "cost_usd": "0.003",
+                "models": ["gpt-4o-mini"],
+                "session_id": "morning",
+                "user_id": "ada",
+                "environment": "staging",
+                "release": "v7",
+                "version": "2",
+                "tags": ["iced", "vip"],
+                "input_preview": '{"request": "An iced latte"}',
+                "output_preview": "With oat milk?",
+            },
+        )
+        self.assertEqual(trace["metadata"]["shop"], "seven")
+        self.assert_fields(
+            spans["take order"], {"span_id": agent.id, "parent_id": None, "kind": "agent", "state": "done"}
+        )
+        self.assert_fields(
+            spans["ask"],
+            {
+                "span_id": ask.id,
+                "parent_id": agent.id,
+                "kind": "generation",
+                "model": "gpt-4o-mini",
+                "tokens": tokens(200, 100, cache_read=1000),
+                "cost_usd": "0.003",
+            },
+        )
+        self.assertAlmostEqual(spans["ask"]["phases"]["first_chunk_us"], 1_000_000, delta=900_000)
+        self.assertAlmostEqual(spans["ask"]["start_us"], begun.timestamp() * 1e6, delta=60_000_000)
+        self.assertGreaterEqual(spans["ask"]["start_us"], spans["take order"]["start_us"])
+        self.assert_fields(
+            spans["brew"],
+            {"kind": "tool", "state": "error", "error": {"type": "_OTHER", "message": "no such cup"}},
+        )
+
+        detail = self.detail(spans["ask"])
+        self.assert_fields(
+            detail,
+            {
+                "input": ASKED,
+                "output": {"role": "assistant", "content": "With oat milk?"},
+                "messages": [text("system", "You sell coffee."), text("user", "An iced latte\nplease")],
+                "reply": text("assistant", "With oat milk?"),
+                "parameters": {"temperature": 0.2, "max_tokens": 100},
+            },
+        )
+        self.assertTrue(detail["scope"]["name"].startswith("langfuse-sdk"))
+        detail = self.detail(spans["take order"])
+        self.assert_fields(detail, {"input": {"request": "An iced latte"}, "output": "With oat milk?"})
+        # This client sends numbers in metadata as texts.
+        self.assertEqual(detail["metadata"]["counter"], "3")
+        self.assertEqual(self.detail(spans["brew"])["output"], "broken")
+
+    def test_an_exception(self):
+        client = self.client()
+        with self.assertRaises(ValueError):
+            with client.start_as_current_observation(name="fails") as span:
+                raise ValueError("no such cup")
+        client.flush()
+        trace, spans = self.trace(span.trace_id)
+        self.assertEqual((trace["state"], trace["errors"]), ("error", 1))
+        self.assertEqual(spans["fails"]["error"]["type"], "ValueError")
+        self.assertIn("no such cup", spans["fails"]["error"]["message"])
+
+    def test_usage_as_openai_tells_it(self):
+        client = self.client()
+        with client.start_as_current_observation(name="ask", as_type="generation", model="gpt-4o-mini") as ask:
+            ask.update(
+                usage_details={
+                    "prompt_tokens": 1200,
+                    "completion_tokens": 100,
+                    "total_tokens": 1300,
+                    "prompt_tokens_details": {"cached_tokens": 1000},
+                    "completion_tokens_details": {"reasoning_tokens": 40},
+                }
+            )
+        client.flush()
+        _, spans = self.trace(ask.trace_id)
+        self.assert_fields(
+            spans["ask"],
+            {"tokens": tokens(200, 60, cache_read=1000, reasoning=40), "cost_usd": "0.000165"},
+        )
+
+    def test_scores(self):
+        client = self.client()
+        with client.start_as_current_observation(name="judged") as span:
+            pass
+        client.create_score(name="taste", value=0.9, trace_id=span.trace_id, observation_id=span.id, comment="sweet")
+        client.create_score(name="verdict", value="good", trace_id=span.trace_id, data_type="CATEGORICAL")
+        client.flush()
+        found = {score["name"]: score for score in self.ask(f"/scores?trace_id={span.trace_id}")["items"]}
+        self.assert_fields(found["taste"], {"value": 0.9, "span_id": span.id, "comment": "sweet"})
+        self.assert_fields(found["verdict"], {"value": "good", "span_id": None, "trace_id": span.trace_id})
+
+    def test_keys_are_checked(self):
+        self.assertTrue(self.client().auth_check())
+
+
+if __name__ == "__main__":
+    unittest.main()
