@@ -264,3 +264,27 @@ async fn what_cannot_be_answered_is_told_as_langfuse_does() {
         assert!(body["message"].is_string(), "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_list_of_scores_is_taken_score_by_score() {
+    let stage = stage().await;
+    let (client, url, token) =
+        (&stage.client, stage.url("/api/public/scores"), &stage.running.token);
+    let post = |list: Value| {
+        let post = client.post(&url).basic_auth("pk", Some(token)).json(&list);
+        async move {
+            let response = post.send().await.unwrap();
+            (response.status().as_u16(), response.json::<Value>().await.unwrap())
+        }
+    };
+    let score = |name: &str| json!({"traceId": TRACE, "name": name, "value": 1});
+    assert_eq!(post(json!([score("x"), score("y")])).await, (202, json!({"message": "Accepted"})));
+    let (status, answer) = post(json!([score("z"), {"name": "z"}, 7])).await;
+    assert_eq!((status, &answer["accepted"], &answer["rejected"]), (207, &json!(1), &json!(2)));
+    assert_eq!(answer["errors"][0]["message"], "score 1: body.traceId: expected a text");
+    for name in ["x", "y", "z"] {
+        let found = get(&stage, &format!("/api/public/scores?name={name}")).await;
+        assert_eq!(found["data"].as_array().unwrap().len(), 1, "{name}");
+    }
+    assert_eq!(post(json!("x")).await.0, 400);
+}

@@ -9,11 +9,13 @@ use super::Failed;
 use super::question::Question;
 use crate::ingest::{langfuse_score, langfuse_trace_id};
 use crate::langfuse;
-use crate::store::{Batch, Countable, ScoreQuery, Store, StoreError};
+use crate::store::{Batch, Countable, NewScore, ScoreQuery, Store, StoreError};
 use crate::view::ScoreView;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -69,16 +71,52 @@ fn shown(store: &dyn Store, score: &ScoreView) -> Result<Value, StoreError> {
     Ok(shown)
 }
 
+/// Adds a score, or a list of them as clients from version 5 on send it.
 pub(in super::super) async fn create(
     State(app): State<Arc<App>>,
     body: Body,
-) -> Result<Json<Value>, Failed> {
+) -> Result<Response, Failed> {
     let bytes = body::read(body, &app.limits).await?;
     let sent = serde_json::from_slice(&bytes)
         .map_err(|error| ApiError::bad_request(format!("expected a score in JSON: {error}")))?;
     let now_ns = u64::try_from(now_us()).unwrap_or(0).saturating_mul(1000);
-    let score = langfuse_score(&sent, now_ns).map_err(ApiError::from)?;
-    let answer = json!({ "id": score.id });
-    app.keep(Batch { scores: vec![score], ..Batch::default() }).await?;
-    Ok(Json(answer))
+    match sent {
+        Value::Object(sent) => {
+            let score = langfuse_score(&sent, now_ns).map_err(ApiError::from)?;
+            let answer = json!({ "id": score.id });
+            app.keep(Batch { scores: vec![score], ..Batch::default() }).await?;
+            Ok(Json(answer).into_response())
+        }
+        Value::Array(list) => {
+            let (scores, errors) = read_list(&list, now_ns);
+            let (accepted, rejected) = (scores.len(), errors.len());
+            app.keep(Batch { scores, ..Batch::default() }).await?;
+            Ok(if errors.is_empty() {
+                (StatusCode::ACCEPTED, Json(json!({ "message": "Accepted" }))).into_response()
+            } else {
+                let counts =
+                    json!({ "accepted": accepted, "rejected": rejected, "errors": errors });
+                (StatusCode::MULTI_STATUS, Json(counts)).into_response()
+            })
+        }
+        _ => Err(Failed::bad_request("expected a score, or a list of scores")),
+    }
+}
+
+/// Reads the scores of a list, and what is wrong with those that are none.
+fn read_list(list: &[Value], now_ns: u64) -> (Vec<NewScore>, Vec<Value>) {
+    let (mut scores, mut errors) = (Vec::new(), Vec::new());
+    for (at, sent) in list.iter().enumerate() {
+        // Scores without an id of their own are told apart by their time.
+        let made_at = now_ns.saturating_add(at as u64);
+        let read = match sent {
+            Value::Object(sent) => langfuse_score(sent, made_at).map_err(|error| error.to_string()),
+            _ => Err("expected a score".to_owned()),
+        };
+        match read {
+            Ok(score) => scores.push(score),
+            Err(error) => errors.push(json!({ "message": format!("score {at}: {error}") })),
+        }
+    }
+    (scores, errors)
 }

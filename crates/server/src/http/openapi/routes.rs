@@ -241,8 +241,8 @@ pub(super) const ROUTES: &[Route] = &[
     Route { query: SCORES, ..get("/api/public/scores", "Langfuse: lists scores", LANGFUSE) },
     post(
         "/api/public/scores",
-        "Langfuse: adds a score",
-        Body::Other(JSON, "A score as Langfuse's clients send it"),
+        "Langfuse: adds a score or a list of them",
+        Body::Other(JSON, "A score, or a list of scores, as Langfuse's clients send it"),
         LANGFUSE,
     ),
     get("/api/public/scores/{score_id}", "Langfuse: one score", LANGFUSE),
