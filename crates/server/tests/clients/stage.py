@@ -15,9 +15,10 @@ import urllib.request
 class Program:
     """A program that prints one line of JSON once it listens."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, **environment):
         program = os.environ["GLASSBOX_BIN"]
-        self.process = subprocess.Popen([program, *arguments], stdout=subprocess.PIPE, text=True)
+        environment = {**os.environ, **environment}
+        self.process = subprocess.Popen([program, *arguments], stdout=subprocess.PIPE, text=True, env=environment)
         self.told = json.loads(self.process.stdout.readline())
 
     def stop(self):
@@ -26,24 +27,24 @@ class Program:
         self.process.wait(timeout=30)
 
 
-def server(folder, *arguments):
+def server(folder, **environment):
     store = os.path.join(folder, "traces.db")
     addresses = ("--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0")
-    return Program("serve", "--json", *addresses, "--store", store, *arguments)
+    return Program("serve", "--json", *addresses, "--store", store, **environment)
 
 
 class Stage(unittest.TestCase):
     """One server for all tests of a class."""
 
     maxDiff = None
-    #: What the server is started with besides.
-    arguments = ()
+    #: What the server finds in its environment besides.
+    environment = {}
 
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.folder.cleanup)
-        cls.server = server(cls.folder.name, *cls.arguments)
+        cls.server = server(cls.folder.name, **cls.environment)
         cls.addClassCleanup(cls.server.stop)
         cls.otlp = cls.server.told["otlp"].rstrip("/")
         cls.grpc = cls.server.told.get("grpc")

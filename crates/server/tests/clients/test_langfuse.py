@@ -19,7 +19,7 @@ KEYS = [f"pk-{number}" for number in range(5)]
 
 
 class LangfusePython(Stage):
-    arguments = [word for key in KEYS for word in ("--key", f"{key}:sk")]
+    environment = {"GLASSBOX_SERVE_KEYS": ",".join(f"{key}:sk" for key in KEYS)}
     keys = iter(KEYS)
 
     def client(self, **options):
