@@ -13,7 +13,7 @@ pub use request::{Group, groups};
 
 pub use protobuf::WireError;
 
-use protobuf::{Fields, Value};
+use protobuf::{Fields, Value, text_of};
 use std::borrow::Cow;
 
 /// The most attributes of a span, of an event, of a resource.
@@ -135,7 +135,7 @@ impl<'a> WireSpan<'a> {
                     span.span_id = id.try_into().map_err(|_| Unusable::SpanId)?
                 }
                 (4, Value::Bytes(id)) => parent = id,
-                (5, Value::Bytes(text)) => span.name = String::from_utf8_lossy(text),
+                (5, Value::Bytes(text)) => span.name = text_of(text),
                 (7, Value::Number(nanos)) => span.start_ns = nanos,
                 (8, Value::Number(nanos)) => span.end_ns = nanos,
                 (9, Value::Bytes(attribute)) => span.attributes.push(attribute)?,
@@ -173,7 +173,7 @@ impl<'a> WireSpan<'a> {
     fn status(&mut self, bytes: &'a [u8]) -> Result<(), WireError> {
         for field in Fields::new(bytes) {
             match field? {
-                (2, Value::Bytes(text)) => self.status_message = String::from_utf8_lossy(text),
+                (2, Value::Bytes(text)) => self.status_message = text_of(text),
                 (3, Value::Number(code)) => self.is_error = code == STATUS_ERROR,
                 _ => (),
             }
@@ -214,7 +214,7 @@ fn event_of(bytes: &[u8]) -> Result<WireEvent<'_>, Unusable> {
     for field in Fields::new(bytes) {
         match field? {
             (1, Value::Number(nanos)) => event.at_ns = nanos,
-            (2, Value::Bytes(text)) => event.name = String::from_utf8_lossy(text),
+            (2, Value::Bytes(text)) => event.name = text_of(text),
             (3, Value::Bytes(attribute)) => event.attributes.push(attribute)?,
             _ => (),
         }

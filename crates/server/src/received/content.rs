@@ -3,6 +3,7 @@
 use super::{cut, keys};
 use crate::wire::{Any, WireSpan};
 use glassbox_trace::vocabulary::dialects::{gen_ai_old, openinference as inference, traceloop};
+use memchr::memmem;
 use std::borrow::Cow;
 
 /// About two hundred characters.
@@ -83,14 +84,25 @@ pub(super) fn is_content(event: &str) -> bool {
 
 /// Returns how a content begins, on one line.
 pub(super) fn preview(content: &Any<'_>) -> String {
-    let text = match content {
-        Any::Text(text) => {
-            let begin = &text[..text.floor_char_boundary(4 * MOST_PREVIEW)];
-            begin.split_whitespace().collect::<Vec<_>>().join(" ")
+    match content {
+        Any::Text(text) => first_words(text),
+        other => first_words(&other.to_json().to_string()),
+    }
+}
+
+/// Returns the first words of a text, on one line: no more of it is read than that takes.
+fn first_words(text: &str) -> String {
+    let mut line = String::with_capacity(MOST_PREVIEW);
+    for word in text[..text.floor_char_boundary(4 * MOST_PREVIEW)].split_whitespace() {
+        if !line.is_empty() {
+            line.push(' ');
         }
-        other => other.to_json().to_string(),
-    };
-    cut(text, MOST_PREVIEW)
+        line.push_str(word);
+        if line.len() > MOST_PREVIEW {
+            break;
+        }
+    }
+    cut(line, MOST_PREVIEW)
 }
 
 /// How far back the last words are looked for.
@@ -108,7 +120,21 @@ pub(super) fn last_words(content: &Any<'_>) -> String {
     };
     let tail = &text[text.ceil_char_boundary(text.len().saturating_sub(MOST_TAIL))..];
     let said = text.trim_start().starts_with(['{', '[']).then(|| last_text(tail)).flatten();
-    let words: Vec<_> = said.as_deref().unwrap_or(tail).split_whitespace().collect();
+    final_words(said.as_deref().unwrap_or(tail))
+}
+
+/// Returns the last words of a text, on one line: no more of it is read than that takes.
+fn final_words(text: &str) -> String {
+    let mut words = Vec::new();
+    let mut length = 0;
+    for word in text.rsplit(char::is_whitespace).filter(|word| !word.is_empty()) {
+        words.push(word);
+        length += word.len() + 1;
+        if length > MOST_PREVIEW + 1 {
+            break;
+        }
+    }
+    words.reverse();
     let line = words.join(" ");
     match line.len().checked_sub(MOST_PREVIEW) {
         None | Some(0) => line,
@@ -119,7 +145,8 @@ pub(super) fn last_words(content: &Any<'_>) -> String {
 /// Returns the last text in the end of some JSON: what stands behind the last `"content":` or `"text":`.
 fn last_text(json: &str) -> Option<String> {
     let begins = ["\"content\":", "\"text\":"];
-    let at = begins.iter().filter_map(|key| Some(json.rfind(key)? + key.len())).max()?;
+    let last = |key: &&str| Some(memmem::rfind(json.as_bytes(), key.as_bytes())? + key.len());
+    let at = begins.iter().filter_map(last).max()?;
     let mut values = serde_json::Deserializer::from_str(&json[at..]).into_iter::<String>();
     values.next()?.ok()
 }

@@ -5,7 +5,9 @@ use crate::view::{SpanSummary, TraceSummary};
 use crate::wire::WireSpan;
 use glassbox_trace::id::{SpanId, TraceId};
 use sha2::{Digest as _, Sha256};
+use std::fmt;
 use std::sync::Arc;
+use zstd::bulk::Compressor;
 
 /// The most bytes of payload in a block, unless one span alone has more.
 const BLOCK_BYTES: usize = 128 << 10;
@@ -138,11 +140,24 @@ impl Change {
 pub type Changes = Vec<Change>;
 
 /// Packs spans into blocks.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Packer {
     done: Vec<Block>,
     spans: Vec<NewSpan>,
     raw: Vec<u8>,
+    /// Making one costs as much as compressing a small block, so that it is kept.
+    compressor: Option<Compressor<'static>>,
+}
+
+impl fmt::Debug for Packer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { done, spans, raw, compressor: _ } = self;
+        f.debug_struct("Packer")
+            .field("done", done)
+            .field("spans", spans)
+            .field("raw_bytes", &raw.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Packer {
@@ -168,13 +183,25 @@ impl Packer {
         if self.spans.is_empty() {
             return;
         }
-        let raw = std::mem::take(&mut self.raw);
+        // Compressing into memory fails only if there is none left.
+        let compressed = self.compress().unwrap_or_default();
         self.done.push(Block {
-            // Compressing into memory fails only if there is none left.
-            compressed: zstd::bulk::compress(&raw, COMPRESSION_LEVEL).unwrap_or_default(),
-            raw_bytes: raw.len(),
+            compressed,
+            raw_bytes: self.raw.len(),
             spans: std::mem::take(&mut self.spans),
         });
+        self.raw.clear();
+    }
+
+    fn compress(&mut self) -> std::io::Result<Vec<u8>> {
+        let compressor = match &mut self.compressor {
+            Some(compressor) => compressor,
+            none => none.insert(Compressor::new(COMPRESSION_LEVEL)?),
+        };
+        let mut compressed = compressor.compress(&self.raw)?;
+        // It waits for the writer, and should not hold on to the room that was made for the worst.
+        compressed.shrink_to_fit();
+        Ok(compressed)
     }
 
     /// Returns the blocks.

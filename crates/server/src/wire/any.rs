@@ -1,6 +1,6 @@
 //! Attributes: keys and values of any type, nested values read only when they are asked for.
 
-use super::protobuf::{Fields, Value, WireError};
+use super::protobuf::{Fields, Value, WireError, text_of};
 use super::{MOST_ATTRIBUTES, Unusable, at_most};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -34,7 +34,7 @@ impl<'a> Any<'a> {
         let mut value = None;
         for field in Fields::new(bytes) {
             value = Some(match field? {
-                (1, Value::Bytes(text)) => Self::Text(String::from_utf8_lossy(text)),
+                (1, Value::Bytes(text)) => Self::Text(text_of(text)),
                 (2, Value::Number(flag)) => Self::Bool(flag != 0),
                 (3, Value::Number(number)) => Self::Int(number.cast_signed()),
                 (4, Value::Number(bits)) => Self::Double(f64::from_bits(bits)),
@@ -166,7 +166,7 @@ fn key_value(bytes: &[u8]) -> Result<(Cow<'_, str>, Option<Any<'_>>), WireError>
     let mut value = None;
     for field in Fields::new(bytes) {
         match field? {
-            (1, Value::Bytes(text)) => key = String::from_utf8_lossy(text),
+            (1, Value::Bytes(text)) => key = text_of(text),
             (2, Value::Bytes(any)) => value = Any::read(any)?,
             _ => (),
         }

@@ -1,5 +1,7 @@
 //! Protobuf's wire format: numbered fields, one after another.
 
+use std::borrow::Cow;
+
 /// What stands in a field.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Value<'a> {
@@ -22,6 +24,12 @@ pub enum WireError {
     /// A field has a type that is not used here.
     #[error("a field has the unknown wire type {0}")]
     WireType(u8),
+}
+
+/// Reads a text; what is no UTF-8 in it is replaced.
+pub(super) fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    // Checking is several times as fast as looking for what is to be replaced.
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// The fields of a message, in order.

@@ -1,6 +1,6 @@
 //! An export request, taken apart into its spans without reading them.
 
-use super::protobuf::{Fields, Value, WireError};
+use super::protobuf::{Fields, Value, WireError, text_of};
 use super::{Attributes, Unusable};
 use std::borrow::Cow;
 
@@ -31,8 +31,8 @@ impl<'a> Group<'a> {
         let (mut name, mut version) = (Cow::Borrowed(""), Cow::Borrowed(""));
         for field in Fields::new(self.scope).flatten() {
             match field {
-                (1, Value::Bytes(text)) => name = String::from_utf8_lossy(text),
-                (2, Value::Bytes(text)) => version = String::from_utf8_lossy(text),
+                (1, Value::Bytes(text)) => name = text_of(text),
+                (2, Value::Bytes(text)) => version = text_of(text),
                 _ => (),
             }
         }

@@ -9,7 +9,7 @@ use crate::view::{Dollars, Facet, ModelSummary, Stats, StatsGroup, StatsPoint, T
 use glassbox_trace::usage::Usage;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 /// The state of a span that failed.
 const ERROR: i64 = 3;
@@ -77,8 +77,48 @@ pub(super) fn models(
     Ok(models)
 }
 
+/// Buckets by their group, found without a copy of the group's name.
+#[derive(Default)]
+struct Groups {
+    places: HashMap<String, usize>,
+    place_of_none: Option<usize>,
+    /// Buckets in order of time.
+    all: Vec<(Option<String>, Vec<Bucket>)>,
+}
+
+impl Groups {
+    fn bucket(&mut self, key: Option<&str>, at_us: i64) -> &mut Bucket {
+        let known = match key {
+            Some(key) => self.places.get(key).copied(),
+            None => self.place_of_none,
+        };
+        let place = known.unwrap_or_else(|| {
+            let place = self.all.len();
+            match key {
+                Some(key) => drop(self.places.insert(key.to_owned(), place)),
+                None => self.place_of_none = Some(place),
+            }
+            self.all.push((key.map(str::to_owned), Vec::new()));
+            place
+        });
+        let buckets = &mut self.all[place].1;
+        let last = buckets.len().saturating_sub(1);
+        // Most rows come in order, and belong to the last bucket.
+        let at = match buckets.get(last).is_some_and(|bucket| bucket.at_us == at_us) {
+            true => Ok(last),
+            false => buckets.binary_search_by_key(&at_us, |bucket| bucket.at_us),
+        };
+        let at = at.unwrap_or_else(|at| {
+            buckets.insert(at, Bucket { at_us, ..Bucket::default() });
+            at
+        });
+        &mut buckets[at]
+    }
+}
+
 #[derive(Default)]
 struct Bucket {
+    at_us: i64,
     count: i64,
     errors: i64,
     usage: Usage,
@@ -116,10 +156,10 @@ pub(super) fn stats(connection: &Connection, query: &StatsQuery) -> Result<Stats
     };
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(conditions.values))?;
-    let mut groups: HashMap<Option<String>, BTreeMap<i64, Bucket>> = HashMap::new();
+    let mut groups = Groups::default();
     while let Some(row) = rows.next()? {
         let at = row.get::<_, i64>(1)?.div_euclid(bucket_us) * bucket_us;
-        let bucket = groups.entry(row.get(0)?).or_default().entry(at).or_default();
+        let bucket = groups.bucket(row.get_ref(0)?.as_str_or_null().unwrap_or_default(), at);
         bucket.count += 1;
         bucket.errors += row.get::<_, i64>(2)?;
         bucket.durations.extend(row.get::<_, Option<i64>>(3)?);
@@ -127,6 +167,7 @@ pub(super) fn stats(connection: &Connection, query: &StatsQuery) -> Result<Stats
         bucket.usage += row::usage(row, 5)?;
     }
     let mut groups: Vec<_> = groups
+        .all
         .into_iter()
         .map(|(key, buckets)| StatsGroup { key, points: buckets.into_iter().map(point).collect() })
         .collect();
@@ -137,10 +178,10 @@ pub(super) fn stats(connection: &Connection, query: &StatsQuery) -> Result<Stats
     Ok(Stats { bucket_us, groups })
 }
 
-fn point((at_us, mut bucket): (i64, Bucket)) -> StatsPoint {
+fn point(mut bucket: Bucket) -> StatsPoint {
     let [p50_us, p95_us, p99_us] = percentiles(&mut bucket.durations, [50, 95, 99]);
     StatsPoint {
-        at_us,
+        at_us: bucket.at_us,
         count: bucket.count,
         errors: bucket.errors,
         p50_us,

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// The most spans of which the writer remembers what their traces' numbers need, before it forgets the oldest traces.
-const MOST_REMEMBERED: usize = 60_000;
+const MOST_REMEMBERED: usize = 20_000;
 
 /// The number of the next block: larger than all that are there, and than those that were indexed and are gone.
 const NEXT_BLOCK: &str = "SELECT MAX(COALESCE((SELECT MAX(no) FROM blocks), 0),

@@ -105,8 +105,9 @@ pub(super) fn span(
     span_id: SpanId,
 ) -> Result<Option<RawSpan>, ReadError> {
     let mut statement = connection.prepare_cached(&format!("{} AND s.span_id = ?", raw_query()))?;
+    let mut blocks = Blocks::new(connection);
     let found = statement
-        .query_row(params![trace_id.to_bytes(), row::span_number(span_id)], raw)
+        .query_row(params![trace_id.to_bytes(), row::span_number(span_id)], |row| blocks.raw(row))
         .optional()?;
     Ok(found)
 }
@@ -119,40 +120,70 @@ pub(super) fn raw_spans(
     let mut statement =
         connection.prepare_cached(&format!("{} ORDER BY s.start_us, s.id LIMIT ?", raw_query()))?;
     let limit = i64::try_from(most_spans).unwrap_or(i64::MAX);
-    let rows = statement.query_map(params![trace_id.to_bytes(), limit], raw)?;
+    let mut blocks = Blocks::new(connection);
+    let rows = statement.query_map(params![trace_id.to_bytes(), limit], |row| blocks.raw(row))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn raw_query() -> String {
     format!(
-        "SELECT {SPAN_COLUMNS}, c.json, b.data, s.offset, s.length, o.resource, o.scope
+        "SELECT {SPAN_COLUMNS}, c.json, s.block, s.offset, s.length, o.resource, o.scope
          FROM traces t
          JOIN spans s ON s.id >= t.no << {PLACE_BITS} AND s.id < (t.no + 1) << {PLACE_BITS}
          JOIN contexts c ON c.id = (t.no << {PLACE_BITS}) + s.context
-         JOIN blocks b ON b.no = s.block
          JOIN origins o ON o.no = s.origin
          WHERE t.trace_id = ?"
     )
 }
 
-fn raw(row: &Row<'_>) -> rusqlite::Result<RawSpan> {
-    let context: TraceContext =
-        serde_json::from_str(row.get_ref(22)?.as_str().unwrap_or_default()).unwrap_or_default();
-    let data = row.get_ref(23)?.as_blob().unwrap_or_default();
-    Ok(RawSpan {
-        summary: row::span_summary(row)?,
-        context,
-        bytes: slice(data, row.get(24)?, row.get(25)?).unwrap_or_default(),
-        resource: row.get(26)?,
-        scope: row.get(27)?,
-    })
+/// The most decompressed blocks that are kept while spans are read: the spans of a trace lie in few, but not in order.
+const MOST_BLOCKS: usize = 32;
+
+/// Reads payloads, each block once as far as possible.
+struct Blocks<'a> {
+    connection: &'a Connection,
+    read: HashMap<i64, Vec<u8>>,
 }
 
-/// Takes one payload out of a compressed block.
-fn slice(data: &[u8], offset: i64, length: i64) -> Option<Vec<u8>> {
+impl<'a> Blocks<'a> {
+    fn new(connection: &'a Connection) -> Self {
+        Self { connection, read: HashMap::new() }
+    }
+
+    fn raw(&mut self, row: &Row<'_>) -> rusqlite::Result<RawSpan> {
+        let context: TraceContext =
+            serde_json::from_str(row.get_ref(22)?.as_str().unwrap_or_default()).unwrap_or_default();
+        let block = self.block(row.get(23)?)?;
+        Ok(RawSpan {
+            summary: row::span_summary(row)?,
+            context,
+            bytes: slice(block, row.get(24)?, row.get(25)?).unwrap_or_default().to_vec(),
+            resource: row.get(26)?,
+            scope: row.get(27)?,
+        })
+    }
+
+    /// Returns a block's payloads; of one that is damaged none.
+    fn block(&mut self, no: i64) -> rusqlite::Result<&[u8]> {
+        if !self.read.contains_key(&no) {
+            if self.read.len() >= MOST_BLOCKS {
+                self.read.clear();
+            }
+            let raw = self
+                .connection
+                .prepare_cached("SELECT data FROM blocks WHERE no = ?")?
+                .query_row([no], |row| Ok(row.get_ref(0)?.as_blob().ok().and_then(decompress)))
+                .optional()?;
+            self.read.insert(no, raw.flatten().unwrap_or_default());
+        }
+        Ok(self.read.get(&no).map_or(&[], Vec::as_slice))
+    }
+}
+
+/// Takes one payload out of a block.
+fn slice(raw: &[u8], offset: i64, length: i64) -> Option<&[u8]> {
     let (offset, length) = (usize::try_from(offset).ok()?, usize::try_from(length).ok()?);
-    let raw = decompress(data)?;
-    raw.get(offset..offset.checked_add(length)?).map(<[u8]>::to_vec)
+    raw.get(offset..offset.checked_add(length)?)
 }
 
 pub(super) fn decompress(data: &[u8]) -> Option<Vec<u8>> {
@@ -169,7 +200,8 @@ pub(super) fn payload(connection: &Connection, id: i64) -> rusqlite::Result<Opti
         )?
         .query_row([id], |row| {
             let data = row.get_ref(0)?.as_blob().unwrap_or_default();
-            Ok(slice(data, row.get(1)?, row.get(2)?))
+            let raw = decompress(data).unwrap_or_default();
+            Ok(slice(&raw, row.get(1)?, row.get(2)?).map(<[u8]>::to_vec))
         })
         .optional()
         .map(Option::flatten)

@@ -32,8 +32,11 @@ pub(super) fn traces(
             [Value::Integer(key), Value::Integer(no)],
         );
     }
+    let order = format!("ORDER BY {column} {direction}, t.no {direction}");
+    // What is not sorted by time is sorted in an index that has the numbers, and only what is shown is read whole.
     let sql = format!(
-        "SELECT {TRACE_COLUMNS}, {column}, t.no FROM traces t WHERE {} ORDER BY {column} {direction}, t.no {direction} {}",
+        "SELECT {TRACE_COLUMNS}, {column}, t.no
+         FROM (SELECT t.no AS chosen FROM traces t WHERE {} {order} {}) JOIN traces t ON t.no = chosen {order}",
         conditions.sql,
         limit(&query.paging)
     );

@@ -18,7 +18,7 @@ pub(super) const PLACE_BITS: u32 = 20;
 const PAGE_BYTES: u64 = 8192;
 
 /// Each makes the file a version newer.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("numbers.sql")];
 
 /// Sets what is not kept in the file, and what has to be set before the first table is made.
 pub(super) fn configure(connection: &Connection, file_bytes: Option<u64>) -> rusqlite::Result<()> {
