@@ -10,6 +10,7 @@
 mod schema;
 mod row;
 mod trace;
+mod calls;
 mod table;
 mod fragments;
 mod index;
@@ -277,7 +278,7 @@ impl Store for SqliteStore {
     }
 
     fn models(&self, window: Window) -> Result<Vec<ModelSummary>, StoreError> {
-        self.read(|connection| aggregate::models(connection, window))
+        self.read(|connection| calls::models(connection, window))
     }
 
     fn stats(&self, query: &StatsQuery) -> Result<Stats, StoreError> {

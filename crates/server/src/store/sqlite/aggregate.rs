@@ -1,81 +1,19 @@
-//! Numbers over many traces: by model, over time, and which values there are.
+//! Numbers over time, and which values there are.
 
 use super::ReadError;
+use super::calls::{CallNumbers, ERROR, percentiles, sum};
 use super::condition::{Over, Where};
 use super::row;
 use crate::filter::Filter;
-use crate::store::{FacetKey, Grouping, StatsQuery, Window};
-use crate::view::{Dollars, Facet, ModelSummary, Stats, StatsGroup, StatsPoint, Tokens};
+use crate::store::{FacetKey, Grouping, StatsQuery};
+use crate::view::{Dollars, Facet, Stats, StatsGroup, StatsPoint, Tokens};
 use glassbox_trace::usage::Usage;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 use std::collections::HashMap;
 
-/// The state of a span that failed.
-const ERROR: i64 = 3;
-
 /// The most buckets of a group, and the most groups; the rest is left out.
 const MOST_GROUPS: usize = 50;
-
-#[derive(Default)]
-struct Calls {
-    calls: i64,
-    errors: i64,
-    retries: i64,
-    usage: Usage,
-    cost: Option<i64>,
-    durations: Vec<i64>,
-    first_chunks: Vec<i64>,
-}
-
-pub(super) fn models(
-    connection: &Connection,
-    window: Window,
-) -> Result<Vec<ModelSummary>, ReadError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT provider, model, state, end_us - start_us, input, cache_read, cache_write, output, reasoning, cost,
-             attempts, first_chunk_us
-         FROM spans INDEXED BY calls WHERE kind IN (2, 7) AND start_us >= ? AND start_us < ?",
-    )?;
-    let mut rows = statement.query([window.from_us, window.to_us])?;
-    let mut models: HashMap<(Option<String>, Option<String>), Calls> = HashMap::new();
-    while let Some(row) = rows.next()? {
-        let calls = models.entry((row.get(0)?, row.get(1)?)).or_default();
-        calls.calls += 1;
-        calls.errors += i64::from(row.get::<_, i64>(2)? == ERROR);
-        calls.durations.extend(row.get::<_, Option<i64>>(3)?);
-        calls.usage += row::usage(row, 4)?;
-        calls.cost = sum(calls.cost, row.get(9)?);
-        calls.retries += row.get::<_, Option<i64>>(10)?.unwrap_or(1).saturating_sub(1).max(0);
-        calls.first_chunks.extend(row.get::<_, Option<i64>>(11)?);
-    }
-    let mut models: Vec<_> = models
-        .into_iter()
-        .map(|((provider, model), mut calls)| {
-            let [p50_us, p95_us, p99_us] = percentiles(&mut calls.durations, [50, 95, 99]);
-            let [first_chunk_p50_us] = percentiles(&mut calls.first_chunks, [50]);
-            ModelSummary {
-                provider,
-                model,
-                calls: calls.calls,
-                errors: calls.errors,
-                retries: calls.retries,
-                tokens: Tokens(calls.usage),
-                cost_usd: calls.cost.map(Dollars),
-                p50_us,
-                p95_us,
-                p99_us,
-                first_chunk_p50_us,
-            }
-        })
-        .collect();
-    models.sort_by(|left, right| {
-        let dearness =
-            |model: &ModelSummary| (model.cost_usd.map_or(0, |dollars| dollars.0), model.calls);
-        dearness(right).cmp(&dearness(left)).then_with(|| left.model.cmp(&right.model))
-    });
-    Ok(models)
-}
 
 /// Buckets by their group, found without a copy of the group's name.
 #[derive(Default)]
@@ -148,9 +86,7 @@ pub(super) fn stats(connection: &Connection, query: &StatsQuery) -> Result<Stats
         // Without a filter the index has all that is asked for.
         let join = if query.filter.is_empty() { "" } else { "JOIN traces t ON t.no = s.id >> 20" };
         format!(
-            "SELECT {key}, s.start_us, s.state = {ERROR}, s.end_us - s.start_us, s.cost, s.input,
-                 s.cache_read, s.cache_write, s.output, s.reasoning
-             FROM spans s {join} WHERE {}",
+            "SELECT {key}, s.start_us, s.state = {ERROR}, s.numbers FROM spans s {join} WHERE {}",
             conditions.sql
         )
     };
@@ -162,9 +98,15 @@ pub(super) fn stats(connection: &Connection, query: &StatsQuery) -> Result<Stats
         let bucket = groups.bucket(row.get_ref(0)?.as_str_or_null().unwrap_or_default(), at);
         bucket.count += 1;
         bucket.errors += row.get::<_, i64>(2)?;
-        bucket.durations.extend(row.get::<_, Option<i64>>(3)?);
-        bucket.cost = sum(bucket.cost, row.get(4)?);
-        bucket.usage += row::usage(row, 5)?;
+        let (duration_us, cost, usage) = if over == Over::Traces {
+            (row.get(3)?, row.get(4)?, row::usage(row, 5)?)
+        } else {
+            let call = CallNumbers::read(row.get_ref(3)?.as_str().unwrap_or_default());
+            (call.duration_us, call.cost, call.usage)
+        };
+        bucket.durations.extend::<Option<i64>>(duration_us);
+        bucket.cost = sum(bucket.cost, cost);
+        bucket.usage += usage;
     }
     let mut groups: Vec<_> = groups
         .all
@@ -190,19 +132,6 @@ fn point(mut bucket: Bucket) -> StatsPoint {
         tokens: Tokens(bucket.usage),
         cost_usd: bucket.cost.map(Dollars),
     }
-}
-
-/// Returns the smallest numbers that so many of a hundred do not exceed.
-fn percentiles<const N: usize>(numbers: &mut [i64], of_hundred: [usize; N]) -> [Option<i64>; N] {
-    numbers.sort_unstable();
-    of_hundred.map(|percent| {
-        let rank = (numbers.len() * percent).div_ceil(100);
-        numbers.get(rank.saturating_sub(1)).copied()
-    })
-}
-
-fn sum(left: Option<i64>, right: Option<i64>) -> Option<i64> {
-    [left, right].into_iter().flatten().reduce(i64::saturating_add)
 }
 
 pub(super) fn facets(

@@ -10,15 +10,20 @@ use std::time::{Duration, Instant};
 /// The most bytes of a span's texts that can be searched.
 const MOST_TEXT: usize = 64 << 10;
 
-/// Indexes blocks for about so long, in one transaction. Returns whether some are left.
-pub(super) fn index_some(connection: &Connection, time: Duration) -> rusqlite::Result<bool> {
+/// Indexes blocks for about so long, or until the thread is wanted for other things, in one transaction. Returns whether
+/// some are left.
+pub(super) fn index_some(
+    connection: &Connection,
+    time: Duration,
+    is_wanted: impl Fn() -> bool,
+) -> rusqlite::Result<bool> {
     let until = Instant::now() + time;
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let left = loop {
         if !index_next(connection)? {
             break false;
         }
-        if Instant::now() >= until {
+        if Instant::now() >= until || is_wanted() {
             break true;
         }
     };

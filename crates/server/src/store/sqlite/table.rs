@@ -1,5 +1,6 @@
 //! Rows of spans and traces, as the writer reads and writes them.
 
+use super::calls::CallNumbers;
 use super::row::{self, Extra};
 use super::schema::ids_of;
 use super::trace::{Entry, Rank, Root, TraceState};
@@ -97,8 +98,8 @@ pub(super) fn write_span(
             "INSERT OR REPLACE INTO spans (id, span_id, parent_id, flags, kind, state, rank, digest, name, start_us,
                  end_us, model, provider, tool, input, cache_read, cache_write, output, reasoning, cost, attempts,
                  first_chunk_us, error_type, error_message, extra, input_preview, output_preview, context, origin, block,
-                 offset, length)
-             VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                 offset, length, numbers)
+             VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         )?
         .execute(params![
             entry.id,
@@ -133,6 +134,7 @@ pub(super) fn write_span(
             entry.block,
             i64::try_from(new.offset).unwrap_or(i64::MAX),
             i64::try_from(new.length).unwrap_or(i64::MAX),
+            CallNumbers::of(span).map(|numbers| numbers.write()),
         ])?;
     Ok(())
 }

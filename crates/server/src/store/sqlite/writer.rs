@@ -19,8 +19,12 @@ const MOST_BYTES_A_COMMIT: usize = 16 << 20;
 /// How long nothing has to come before texts are indexed.
 const IDLE: Duration = Duration::from_millis(20);
 
-/// For how long texts are indexed at a time: a batch that comes meanwhile waits for the rest of it.
+/// For how long texts are indexed at a time while batches come.
 const INDEX_TIME: Duration = Duration::from_millis(15);
+
+/// For how long texts are indexed at a time when none come; one that does ends it. The longer, the fewer pieces of the
+/// index have to be merged.
+const INDEX_TIME_IDLE: Duration = Duration::from_millis(200);
 
 /// How often texts are indexed when there is no quiet moment.
 const INDEX_EVERY: Duration = Duration::from_millis(500);
@@ -135,22 +139,29 @@ impl Thread {
     fn run(mut self, jobs: &Receiver<(usize, Job)>) {
         let mut indexed = Instant::now();
         let mut retained = Instant::now();
+        let mut is_idle = false;
         loop {
-            let wait = if self.has_backlog { IDLE } else { RETENTION_EVERY };
+            let wait = match (self.has_backlog, is_idle) {
+                (true, true) => Duration::ZERO,
+                (true, false) => IDLE,
+                (false, _) => RETENTION_EVERY,
+            };
             match jobs.recv_timeout(wait) {
                 Ok(first) => {
+                    is_idle = false;
                     if !self.commit(first, jobs) {
                         break;
                     }
                     self.has_backlog = true;
                     if indexed.elapsed() >= INDEX_EVERY {
-                        self.index();
+                        self.index(INDEX_TIME, || false);
                         indexed = Instant::now();
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
+                    is_idle = true;
                     if self.has_backlog {
-                        self.index();
+                        self.index(INDEX_TIME_IDLE, || !jobs.is_empty());
                         indexed = Instant::now();
                     }
                 }
@@ -252,7 +263,7 @@ impl Thread {
 
     fn settle(&mut self) -> Result<(), StoreError> {
         let index = || {
-            while index::index_some(&self.connection, INDEX_TIME)? {}
+            while index::index_some(&self.connection, INDEX_TIME_IDLE, || false)? {}
             Ok(())
         };
         index().map_err(|error| self.failed(&error))?;
@@ -260,8 +271,8 @@ impl Thread {
         Ok(())
     }
 
-    fn index(&mut self) {
-        match index::index_some(&self.connection, INDEX_TIME) {
+    fn index(&mut self, time: Duration, is_wanted: impl Fn() -> bool) {
+        match index::index_some(&self.connection, time, is_wanted) {
             Ok(left) => self.has_backlog = left,
             Err(error) => {
                 self.failed(&error);
