@@ -40,6 +40,8 @@ struct Answered {
     wanted_ms: f64,
     p50_ms: f64,
     p95_ms: f64,
+    /// Of the server's processor; another program on the machine makes less of a difference to it.
+    cpu_ms: f64,
     bytes: usize,
 }
 
@@ -87,12 +89,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut rows = Vec::new();
     for (what, wanted_ms, path) in questions {
         match ask(&process, &client, &path, args.times) {
-            Ok((times, bytes)) => rows.push(Answered {
+            Ok(asked) => rows.push(Answered {
                 what,
                 wanted_ms,
-                p50_ms: stats::median(&times),
-                p95_ms: stats::quantile(&times, 0.95),
-                bytes,
+                p50_ms: stats::median(&asked.took_ms),
+                p95_ms: stats::quantile(&asked.took_ms, 0.95),
+                cpu_ms: asked.cpu_ms,
+                bytes: asked.bytes,
             }),
             Err(error) => eprintln!("{what}: {error}"),
         }
@@ -126,12 +129,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
                 row.what.to_owned(),
                 format!("{:.1}", row.p50_ms),
                 format!("{:.1}", row.p95_ms),
+                format!("{:.1}", row.cpu_ms),
                 format!("{:.0}", row.wanted_ms),
                 row.bytes.to_string(),
             ]
         })
         .collect();
-    table::print(&headline, &["", "p50 ms", "p95 ms", "wanted below", "bytes"], &rows);
+    table::print(&headline, &["", "p50 ms", "p95 ms", "CPU ms", "wanted below", "bytes"], &rows);
     Ok(())
 }
 
@@ -167,27 +171,40 @@ fn wait_until_indexed(process: &Process) -> Result<()> {
     }
 }
 
-/// Returns how long the answers took, in milliseconds, and how long the last one was.
+/// What came of asking.
+#[derive(Debug)]
+struct Asked {
+    took_ms: Vec<f64>,
+    /// Of the server's processor, for an answer.
+    cpu_ms: f64,
+    /// How long the last answer was.
+    bytes: usize,
+}
+
 fn ask(
     process: &Process,
     client: &reqwest::blocking::Client,
     path: &str,
     times: usize,
-) -> Result<(Vec<f64>, usize)> {
-    let mut took = Vec::with_capacity(times);
-    let mut bytes = 0;
-    // The first answers fill caches, which a page that is looked at has done.
-    for at in 0..times + 2 {
+) -> Result<Asked> {
+    let answer = || -> Result<usize> {
         let request = client.get(format!("{}{path}", process.otlp)).bearer_auth(&process.token);
-        let begun = Instant::now();
         let response = request.send()?;
         let status = response.status();
         let body = response.bytes().context("no answer")?;
         ensure!(status.is_success(), "{status}");
-        if at >= 2 {
-            took.push(begun.elapsed().as_secs_f64() * 1e3);
-        }
-        bytes = body.len();
+        Ok(body.len())
+    };
+    // The first answers fill caches, which a page that is looked at has done.
+    answer()?;
+    let mut bytes = answer()?;
+    let mut took_ms = Vec::with_capacity(times);
+    let before = process.used().cpu;
+    for _ in 0..times {
+        let begun = Instant::now();
+        bytes = answer()?;
+        took_ms.push(begun.elapsed().as_secs_f64() * 1e3);
     }
-    Ok((took, bytes))
+    let cpu = process.used().cpu.saturating_sub(before);
+    Ok(Asked { took_ms, cpu_ms: cpu.as_secs_f64() * 1e3 / times.max(1) as f64, bytes })
 }

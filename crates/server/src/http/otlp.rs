@@ -39,9 +39,12 @@ pub(super) async fn export(
     };
     match keep(&app, &headers, body, format).await {
         Ok(partial_success) => {
+            let has_all = partial_success.is_none();
             let response = ExportTraceServiceResponse { partial_success };
             let bytes = match format {
                 Format::Protobuf => response.encode_to_vec(),
+                // What is not set is left out, as protobuf's JSON has it.
+                Format::Json if has_all => b"{}".to_vec(),
                 // The response has a text and a number, which can always be written.
                 Format::Json => serde_json::to_vec(&response).unwrap_or_default(),
             };

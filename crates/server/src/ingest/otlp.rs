@@ -5,9 +5,17 @@ use crate::received::Origin;
 use crate::store::{Batch, OriginBytes, Packer};
 use crate::wire::{self, WireSpan};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// The most reasons that are told apart.
+const MOST_REASONS: usize = 20;
 
 /// How a request is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,14 +60,78 @@ pub fn otlp(body: &[u8], format: Format, limits: &Limits) -> Result<Accepted, Un
     match format {
         Format::Protobuf => protobuf(body, limits),
         Format::Json => {
-            let request: ExportTraceServiceRequest = serde_json::from_slice(body).map_err(|error| {
-                Unreadable(format!(
-                    "expected an OTLP trace export request in JSON: {error}; if it is protobuf, send content-type application/x-protobuf"
-                ))
-            })?;
-            protobuf(&request.encode_to_vec(), limits)
+            let mut rejected = BTreeMap::new();
+            let request = match serde_json::from_slice::<ExportTraceServiceRequest>(body) {
+                Ok(request) => request,
+                Err(error) => without_bad_spans(body, &mut rejected).ok_or_else(|| {
+                    Unreadable(format!(
+                        "expected an OTLP trace export request in JSON: {error}; if it is protobuf, send content-type application/x-protobuf"
+                    ))
+                })?,
+            };
+            let mut accepted = protobuf(&request.encode_to_vec(), limits)?;
+            for (reason, count) in rejected {
+                *accepted.rejected.entry(reason).or_default() += count;
+            }
+            Ok(accepted)
         }
     }
+}
+
+/// An export request of which the spans are still to be read.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Unread<'a> {
+    #[serde(borrow)]
+    resource_spans: Vec<UnreadResource<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UnreadResource<'a> {
+    resource: Option<Resource>,
+    #[serde(borrow, default)]
+    scope_spans: Vec<UnreadScope<'a>>,
+}
+
+#[derive(Deserialize)]
+struct UnreadScope<'a> {
+    scope: Option<InstrumentationScope>,
+    #[serde(borrow, default)]
+    spans: Vec<&'a RawValue>,
+}
+
+/// Reads a request span by span, and leaves out those that are none; `None` if it cannot be read at all.
+fn without_bad_spans(
+    body: &[u8],
+    rejected: &mut BTreeMap<String, usize>,
+) -> Option<ExportTraceServiceRequest> {
+    let unread: Unread<'_> = serde_json::from_slice(body).ok()?;
+    let mut span = |json: &RawValue| match serde_json::from_str::<Span>(json.get()) {
+        Ok(span) => Some(span),
+        Err(error) => {
+            // Where in the span is of no use without the span, and would make each reason another one.
+            let error = error.to_string();
+            let said = error.split(" at line ").next().unwrap_or_default();
+            let reason = format!("the span could not be read: {said}");
+            let is_known = rejected.len() < MOST_REASONS || rejected.contains_key(&reason);
+            let reason = if is_known { reason } else { "the span could not be read".to_owned() };
+            *rejected.entry(reason).or_default() += 1;
+            None
+        }
+    };
+    let mut scope = |unread: UnreadScope<'_>| ScopeSpans {
+        scope: unread.scope,
+        spans: unread.spans.into_iter().filter_map(&mut span).collect(),
+        ..ScopeSpans::default()
+    };
+    let resource = |unread: UnreadResource<'_>| ResourceSpans {
+        resource: unread.resource,
+        scope_spans: unread.scope_spans.into_iter().map(&mut scope).collect(),
+        ..ResourceSpans::default()
+    };
+    let resource_spans = unread.resource_spans.into_iter().map(resource).collect();
+    Some(ExportTraceServiceRequest { resource_spans })
 }
 
 fn protobuf(body: &[u8], limits: &Limits) -> Result<Accepted, Unreadable> {

@@ -70,6 +70,41 @@ async fn a_bad_span_is_rejected_alone() {
 }
 
 #[tokio::test]
+async fn a_bad_span_in_json_is_rejected_alone() {
+    let stage = Stage::new().await;
+    let span = |trace_id: &str, span_id: &str, end: serde_json::Value| {
+        serde_json::json!({
+            "traceId": trace_id, "spanId": span_id, "name": "s", "startTimeUnixNano": "1767225600000000000",
+            "endTimeUnixNano": end,
+        })
+    };
+    let (good, id, end) = ("01".repeat(16), "01".repeat(8), "1767225601000000000");
+    let spans = [
+        span(&good, &id, end.into()),
+        span("zz", &id, end.into()),
+        span(&good, "02", "tomorrow".into()),
+        span(&good, "", end.into()),
+    ];
+    let send = |body: serde_json::Value| {
+        let request = stage.client.post(stage.url("/v1/traces"));
+        request.header("content-type", "application/json").body(body.to_string()).send()
+    };
+    let resource = serde_json::json!({"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]});
+    let body = serde_json::json!({"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]});
+    let answer: serde_json::Value = send(body).await.unwrap().json().await.unwrap();
+    assert_eq!(answer["partialSuccess"]["rejectedSpans"], 3, "{answer}");
+    let said = answer["partialSuccess"]["errorMessage"].as_str().unwrap();
+    for part in ["invalid character 'z'", "the span id is not 8 bytes"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let trace = &stage.get("/api/v1/traces").await["items"][0];
+    assert_eq!((&trace["spans"], &trace["service"]), (&1.into(), &"shop".into()));
+
+    let all = serde_json::json!({"resourceSpans": [{"scopeSpans": [{"spans": [span(&good, &id, end.into())]}]}]});
+    assert_eq!(send(all).await.unwrap().text().await.unwrap(), "{}");
+}
+
+#[tokio::test]
 async fn odd_spans_are_shown_for_what_they_are() {
     let stage = Stage::new().await;
     let mut backwards = span(1, 4, 1, "backwards", 10, 5);
