@@ -9,8 +9,8 @@ mod sqlite;
 
 pub use batch::{Batch, Block, Change, Changes, NewScore, NewSpan, OriginBytes, Packer, Written};
 pub use query::{
-    Countable, FacetKey, Grouping, Order, Paging, ScoreQuery, Sort, StatsQuery, StoreHealth,
-    TraceQuery, Window,
+    Countable, FacetKey, Grouping, Order, Paging, ScoreKind, ScoreQuery, ScoreValue, Sort,
+    StatsQuery, StoreHealth, TraceQuery, Window,
 };
 
 pub use sqlite::{Listener, SqliteOptions, SqliteStore};
