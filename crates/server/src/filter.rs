@@ -60,7 +60,7 @@ pub enum Condition {
     /// A fact in the trace's metadata.
     Metadata(String, Pattern),
     /// That one of these holds. It cannot be typed: Langfuse's API asks like that.
-    Any(Vec<Self>),
+    Any(Vec<Term>),
 }
 
 /// Defines a closed set of names with the words that they are typed as.

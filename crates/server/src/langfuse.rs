@@ -16,7 +16,7 @@ use std::time::{Duration, UNIX_EPOCH};
 pub const PROJECT: &str = "glassbox";
 
 /// The environment of what names none.
-const DEFAULT_ENVIRONMENT: &str = "default";
+pub const DEFAULT_ENVIRONMENT: &str = "default";
 
 /// Shows an instant, microseconds since the epoch, as `2026-01-01T00:00:00.000Z`.
 #[must_use]

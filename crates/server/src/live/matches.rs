@@ -25,7 +25,9 @@ fn span_fits(condition: &Condition, span: &ReceivedSpan) -> bool {
     match condition {
         Condition::Words(words) => holds_words(words, &texts_of_span(span)),
         Condition::Phrase(words) => holds_phrase(words, &texts_of_span(span)),
-        Condition::Any(all) => all.iter().any(|condition| span_fits(condition, span)),
+        Condition::Any(terms) => {
+            terms.iter().any(|term| span_fits(&term.condition, span) != term.negated)
+        }
         Condition::Text(key, pattern) => {
             let fits = |text: Option<&str>| text.is_some_and(|text| pattern.matches(text));
             match key {
@@ -89,7 +91,9 @@ fn trace_fits(condition: &Condition, trace: &TraceSummary) -> bool {
     match condition {
         Condition::Words(words) => holds_words(words, &texts_of_trace(trace)),
         Condition::Phrase(words) => holds_phrase(words, &texts_of_trace(trace)),
-        Condition::Any(all) => all.iter().any(|condition| trace_fits(condition, trace)),
+        Condition::Any(terms) => {
+            terms.iter().any(|term| trace_fits(&term.condition, trace) != term.negated)
+        }
         Condition::Text(key, pattern) => {
             let fits = |text: Option<&str>| text.is_some_and(|text| pattern.matches(text));
             match key {

@@ -112,6 +112,9 @@ async fn observations_are_asked_for_by_what_is_above_them() {
     )
     .await;
     check("environment=none&environment=other", &[]).await;
+    check("environment=default", &[]).await;
+    let other = get(&stage, "/api/public/traces?environment=default").await;
+    assert_eq!(ids(&other), ["02020202020202020202020202020202"]);
     check("level=DEFAULT", &["0202020202020202", "0101010101010101"]).await;
     let dear = get(&stage, "/api/public/traces?orderBy=totalCost.desc").await;
     let long = get(&stage, "/api/public/traces?orderBy=latency.asc").await;

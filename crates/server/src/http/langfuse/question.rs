@@ -2,6 +2,7 @@
 
 use super::super::error::ApiError;
 use crate::filter::{Condition, Filter, NumberKey, Pattern, Range, Status, Term, TextKey};
+use crate::langfuse::DEFAULT_ENVIRONMENT;
 use crate::received::instant_us;
 use crate::store::Paging;
 use serde_json::{Value, json};
@@ -61,7 +62,7 @@ impl Question {
         Ok(Page { page: self.number("page")?.unwrap_or(1), limit: self.limit(MOST_ITEMS)? })
     }
 
-    /// Makes a filter of those names that are asked for.
+    /// Makes a filter of those names that are asked for: of all of several tags, and of any of several others.
     pub(super) fn filter(
         &self,
         texts: &[(&str, TextKey)],
@@ -72,12 +73,17 @@ impl Question {
         let mut add = |condition| terms.push(Term { negated: false, condition });
         for (name, key) in texts {
             let text = |value: &str| Condition::Text(*key, Pattern::new(value));
-            let values: Vec<_> = self.all(name).map(text).collect();
+            let values: Vec<_> = self.all(name).collect();
             match key {
-                // All of several tags, and any of several others.
-                TextKey::Tag => values.into_iter().for_each(&mut add),
-                _ if values.len() > 1 => add(Condition::Any(values)),
-                _ => values.into_iter().for_each(&mut add),
+                TextKey::Tag => values.into_iter().map(text).for_each(&mut add),
+                TextKey::Environment if values.contains(&DEFAULT_ENVIRONMENT) => {
+                    let none = Term { negated: true, condition: text("*") };
+                    add(Condition::Any(any(values.into_iter().map(text)).chain([none]).collect()));
+                }
+                _ if values.len() > 1 => {
+                    add(Condition::Any(any(values.into_iter().map(text)).collect()));
+                }
+                _ => values.into_iter().map(text).for_each(&mut add),
             }
         }
         let [from, to] = times.map(|name| self.instant(name));
@@ -110,6 +116,10 @@ impl Question {
         let read = |text: &str| instant_us(&text.replace(' ', "+"));
         self.one(name).map(|text| read(text).ok_or_else(|| wrong(text))).transpose()
     }
+}
+
+fn any(conditions: impl Iterator<Item = Condition>) -> impl Iterator<Item = Term> {
+    conditions.map(|condition| Term { negated: false, condition })
 }
 
 impl Page {

@@ -68,11 +68,11 @@ impl Where {
         match condition {
             Condition::Words(words) => self.words(connection, words, over)?,
             Condition::Phrase(words) => self.phrase(connection, words, over)?,
-            Condition::Any(conditions) => {
+            Condition::Any(terms) => {
                 self.sql.push('0');
-                for condition in conditions {
-                    self.sql.push_str(" OR COALESCE((");
-                    self.condition(connection, condition, over)?;
+                for term in terms {
+                    self.sql.push_str(if term.negated { " OR NOT COALESCE((" } else { " OR COALESCE((" });
+                    self.condition(connection, &term.condition, over)?;
                     self.sql.push_str("), 0)");
                 }
             }
