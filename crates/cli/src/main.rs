@@ -17,6 +17,7 @@ mod paint;
 mod signals;
 mod events;
 mod client;
+mod watch;
 mod receiver;
 mod serve;
 mod demo;

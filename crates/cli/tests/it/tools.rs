@@ -95,6 +95,39 @@ fn tail_shows_a_tree_that_grows() {
 }
 
 #[test]
+fn tail_goes_on_when_the_server_comes_back_somewhere_else() {
+    let stage = Stage::new();
+    let mut command = stage.command(&["tail", "--json", "--limit", "1"]);
+    let mut tail = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(tail.stderr.take().unwrap());
+    let mut stdout = BufReader::new(tail.stdout.take().unwrap());
+    // It listens when it shows something.
+    let first = stage.url().to_owned();
+    let watch = |stage: &Stage| {
+        stage.post("/v1/traces", &json!({"resourceSpans": [{"scopeSpans": [{"spans": [{
+            "traceId": "0af7651916cd43dd8448eb211c80319c", "spanId": "b7ad6b7169203331", "name": "after",
+            "startTimeUnixNano": "1767225600000001000", "endTimeUnixNano": "1767225600900002000",
+        }]}]}]}).to_string());
+    };
+    while stage.get("/api/v1/health")["stream"]["readers"] == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let stage = stage.again();
+    assert_ne!(stage.url(), first);
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    assert_eq!(line, "the server is gone; waiting for it\n");
+    line.clear();
+    stderr.read_line(&mut line).unwrap();
+    assert_eq!(line, format!("the server is back: watching {}\n", stage.url()));
+    watch(&stage);
+    line.clear();
+    stdout.read_line(&mut line).unwrap();
+    assert!(line.contains("\"name\":\"after\""), "{line}");
+    assert!(tail.wait().unwrap().success());
+}
+
+#[test]
 fn top_sums_up_by_module_and_model() {
     let stage = Stage::new();
     stage.demo();
