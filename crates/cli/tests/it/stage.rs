@@ -41,12 +41,11 @@ impl Stage {
     }
 
     /// Starts a server of the user whose files are in a folder.
-    pub(crate) fn within(
-        folder: TempDir,
-        arguments: &[&str],
-        variables: &[(&str, &str)],
-    ) -> Self {
-        let mut command = glassbox(&["serve", "--http", "0", "--grpc", "off", "--json"]);
+    pub(crate) fn within(folder: TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = glassbox(&["serve", "--grpc", "off", "--json"]);
+        if !arguments.contains(&"--http") {
+            command.args(["--http", "0"]);
+        }
         command.args(arguments).envs(variables.iter().copied());
         command.env("XDG_RUNTIME_DIR", folder.path()).env("XDG_DATA_HOME", folder.path());
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
