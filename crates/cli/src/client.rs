@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use clap::Args as ClapArgs;
 use glassbox::telemetry::address::ServerAddress;
 use glassbox::telemetry::config;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{RequestBuilder, StatusCode, Url};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
@@ -105,6 +105,18 @@ impl Client {
     pub(crate) async fn get(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Value> {
         let request = self.request(self.http.get(self.at(path, query)?))?;
         self.answer(request.timeout(Duration::from_secs(60))).await
+    }
+
+    /// Asks for nothing but a header of the answer.
+    pub(crate) async fn header(
+        &self,
+        path: &str,
+        name: HeaderName,
+    ) -> anyhow::Result<Option<String>> {
+        let request = self.request(self.http.get(self.at(path, &[])?))?;
+        let response = self.send(request.timeout(Duration::from_secs(10))).await?;
+        let value = response.headers().get(name).and_then(|value| value.to_str().ok());
+        Ok(value.map(str::to_owned))
     }
 
     /// Posts a body.

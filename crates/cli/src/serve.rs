@@ -22,7 +22,7 @@ mod settings;
 ///
 /// Each argument can be a variable too (GLASSBOX_SERVE_HTTP for --http, and so on), or a line of a TOML file
 /// (http = "127.0.0.1:4318").
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Default, ClapArgs)]
 pub(crate) struct Args {
     /// Where to answer HTTP: the page, the API and OTLP; port 0 takes a free one [default: 127.0.0.1:4318]
     #[arg(long, value_name = "ADDRESS", value_parser = settings::address)]
@@ -86,6 +86,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         eprintln!("\nstopped by {signal}");
         Ok(signal.exit_code())
     })
+}
+
+/// Returns how the server would start without arguments.
+pub(crate) fn configured() -> anyhow::Result<Options> {
+    settings::options(&Args::default())
 }
 
 /// Starts a server, and says what to type if that does not work.

@@ -13,7 +13,7 @@ pub use query::{
     StatsQuery, StoreHealth, TraceQuery, Window,
 };
 
-pub use sqlite::{Listener, SqliteOptions, SqliteStore};
+pub use sqlite::{Examined, Listener, SqliteOptions, SqliteStore, examine};
 
 use crate::filter::Filter;
 use crate::view::{

@@ -162,6 +162,57 @@ fn the_doctor_finds_the_server_and_reads_its_span_back() {
     assert_eq!(read_back["verdict"], "ok", "{read_back}");
 }
 
+/// What the doctor's checks of the server say: `check: verdict`, and what was seen.
+fn checks(report: &Value) -> Vec<(String, String)> {
+    let checks = report["checks"].as_array().unwrap().iter();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    checks
+        .map(|check| {
+            (
+                format!("{}: {}", text(&check["check"]), text(&check["verdict"])),
+                text(&check["seen"]),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn the_doctor_tells_what_is_in_the_way_of_a_server() {
+    let stage = Stage::new();
+    let said = checks(&json(&mut stage.command(&["doctor", "--json"])));
+    let words: Vec<_> = said.iter().map(|(check, _)| check.as_str()).collect();
+    assert_eq!(words, ["store: ok", "retention: ok", "disk: ok", "clock: ok"]);
+
+    // Somebody who does not find it, and wants a server of the same address and file.
+    let other = tempfile::tempdir().unwrap();
+    let (_, port) = stage.url().rsplit_once(':').unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let grpc = listener.local_addr().unwrap().to_string();
+    let ask = |variables: &[(&str, &str)]| {
+        let mut command = glassbox(&["doctor", "--json"]);
+        command.env("XDG_RUNTIME_DIR", other.path()).env("XDG_STATE_HOME", other.path());
+        json(command.env("XDG_DATA_HOME", stage.folder.path()).envs(variables.iter().copied()))
+    };
+    let report = ask(&[("GLASSBOX_SERVE_HTTP", port), ("GLASSBOX_SERVE_GRPC", &grpc)]);
+    let said = checks(&report);
+    let seen = |check: &str| {
+        let found = said.iter().find(|(name, _)| name == check);
+        found.unwrap_or_else(|| panic!("no {check} in {said:?}")).1.as_str()
+    };
+    assert!(seen("port: warning").starts_with("a glassbox server 0."), "{said:?}");
+    assert!(seen("grpc port: warning").starts_with("another program listens at"), "{said:?}");
+    assert!(seen("store: warning").ends_with("is held by a server that programs do not find"));
+    assert!(seen("disk: ok").contains("iB free at "), "{said:?}");
+    assert!(report["checks"][0]["advice"].as_str().unwrap().contains("GLASSBOX_SERVER=http://"));
+
+    let said =
+        checks(&ask(&[("GLASSBOX_SERVE_HTTP", "0.0.0.0:0"), ("GLASSBOX_SERVE_GRPC", "off")]));
+    assert_eq!((said[0].0.as_str(), said[1].0.as_str()), ("port: ok", "keys: warning"));
+    let said = checks(&ask(&[("GLASSBOX_SERVE_KEEP_DAYS", "many")]));
+    assert_eq!(said[0].0, "settings: warning");
+    assert!(said[0].1.starts_with("GLASSBOX_SERVE_KEEP_DAYS"), "{said:?}");
+}
+
 #[test]
 fn without_a_server_it_is_told_what_to_type() {
     for command in [&["tail"][..], &["top"], &["export"]] {

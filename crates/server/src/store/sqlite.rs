@@ -23,6 +23,9 @@ mod list;
 mod aggregate;
 mod detail;
 mod phrase;
+mod examine;
+
+pub use examine::{Examined, examine};
 
 use super::{
     Batch, Changes, Countable, FacetKey, Paging, Retention, ScoreQuery, StatsQuery, Store,

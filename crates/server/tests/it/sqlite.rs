@@ -3,7 +3,9 @@
 use crate::contract::{batch, write};
 use crate::stage::{call, span};
 use glassbox_server::filter::Filter;
-use glassbox_server::store::{Change, SqliteOptions, SqliteStore, Store, StoreError, TraceQuery};
+use glassbox_server::store::{
+    Change, SqliteOptions, SqliteStore, Store, StoreError, TraceQuery, examine,
+};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -55,6 +57,22 @@ fn a_file_of_a_later_version_is_left_alone() {
     drop(connection);
     let error = SqliteStore::open(options(&folder)).unwrap_err();
     assert!(error.to_string().contains("has version 99"), "{error}");
+    assert_eq!(examine(&folder.path().join("traces.db")).unwrap_err(), error);
+}
+
+#[test]
+fn a_store_can_be_looked_at_while_it_is_in_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("traces.db");
+    assert_eq!(examine(&path), Ok(None));
+    let store = SqliteStore::open(options(&folder)).unwrap();
+    write(&store, batch(vec![span(1, 1, 0, "root", 0, 10)]));
+    let examined = examine(&path).unwrap().unwrap();
+    assert!(examined.is_in_use && examined.bytes > 0 && examined.version > 0, "{examined:?}");
+    drop(store);
+    assert!(!examine(&path).unwrap().unwrap().is_in_use);
+    std::fs::write(&path, "a diary".repeat(2000)).unwrap();
+    assert!(matches!(examine(&path), Err(StoreError::Corrupt { .. })));
 }
 
 #[test]

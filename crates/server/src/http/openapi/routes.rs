@@ -270,7 +270,11 @@ pub(super) const ROUTES: &[Route] = &[
     },
     Route {
         is_open: true,
-        ..get("/healthz", "Whether the server answers", Body::Other(JSON, "status and version"))
+        ..get(
+            "/healthz",
+            "Whether the server answers",
+            Body::Other(JSON, "status, name and version"),
+        )
     },
 ];
 

@@ -51,12 +51,17 @@ pub(super) fn configure(connection: &Connection, file_bytes: Option<u64>) -> rus
     Ok(())
 }
 
+/// Returns the present version.
+pub(super) fn known() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
 /// Brings the file to the present version.
 pub(super) fn migrate(connection: &Connection, path: &str) -> Result<(), StoreError> {
     let failed = |error: rusqlite::Error| super::store_error(&error, path);
     let version: i64 =
         connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let known = known();
     let Ok(done) = usize::try_from(version) else {
         return Err(StoreError::Corrupt {
             path: path.to_owned(),
