@@ -46,6 +46,24 @@ impl Check {
 
 /// Checks the server that runs, or what would be in the way of one.
 pub(super) async fn checks(server: Option<&Server>) -> Vec<Check> {
+    match server.filter(|server| server.version.is_some()) {
+        Some(server) => of_running(server).await,
+        None => of_settings().await,
+    }
+}
+
+async fn of_running(server: &Server) -> Vec<Check> {
+    let mut checks = Vec::new();
+    // One on another machine knows its own disk.
+    if let Some(path) = &server.store {
+        checks.extend(store(path, true, is_limited().await));
+        checks.extend(disk(path));
+    }
+    checks.extend(clock(&server.url).await);
+    checks
+}
+
+async fn of_settings() -> Vec<Check> {
     let options = match serve::configured() {
         Ok(options) => options,
         Err(error) => {
@@ -53,26 +71,14 @@ pub(super) async fn checks(server: Option<&Server>) -> Vec<Check> {
             return vec![Check::warning("settings", format!("{error:#}"), advice)];
         }
     };
-    let mut checks = Vec::new();
-    let running = server.filter(|server| server.version.is_some());
-    if running.is_none() {
-        checks.push(port("port", options.http).await);
-        checks.extend(match options.grpc {
-            Some(grpc) => Some(port("grpc port", grpc).await),
-            None => None,
-        });
-        checks.push(keys(&options));
+    let mut checks = vec![port("port", options.http).await];
+    if let Some(grpc) = options.grpc {
+        checks.push(port("grpc port", grpc).await);
     }
-    let path = running.and_then(|server| server.store.as_deref()).unwrap_or(&options.store);
-    let is_limited = match running {
-        Some(_) => is_limited().await,
-        None => options.retention.age.is_some() || options.retention.bytes.is_some(),
-    };
-    checks.extend(store(path, running.is_some(), is_limited));
-    checks.extend(disk(path));
-    if let Some(server) = running {
-        checks.extend(clock(&server.url).await);
-    }
+    checks.push(keys(&options));
+    let is_limited = options.retention.age.is_some() || options.retention.bytes.is_some();
+    checks.extend(store(&options.store, false, is_limited));
+    checks.extend(disk(&options.store));
     checks
 }
 
