@@ -21,11 +21,21 @@ pub(crate) struct ServerArgs {
 
 /// The server answered, and will answer the same if it is asked again.
 #[derive(Debug)]
-pub(crate) struct Refused(String);
+pub(crate) struct Refused {
+    message: String,
+    status: StatusCode,
+}
+
+impl Refused {
+    /// What was sent is at fault, and not who sent it.
+    pub(crate) fn is_about_body(&self) -> bool {
+        matches!(self.status, StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE)
+    }
+}
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.message)
     }
 }
 
@@ -174,10 +184,10 @@ impl Client {
                 Some(_) => "does not know this token",
                 None => "asks for its token",
             };
-            return Err(Refused(format!(
+            let message = format!(
                 "the server at {url} {asks}; give the address that it printed with --server, or set GLASSBOX_SERVER_KEY"
-            ))
-            .into());
+            );
+            return Err(Refused { message, status }.into());
         }
         let message = match said.as_str() {
             "" => format!("{url} answers {status}, and not as a glassbox server does"),
@@ -186,7 +196,7 @@ impl Client {
         // A server that is busy or stopping may think better of it.
         Err(match status.is_server_error() {
             true => anyhow::anyhow!(message),
-            false => Refused(message).into(),
+            false => Refused { message, status }.into(),
         })
     }
 

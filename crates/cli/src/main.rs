@@ -25,6 +25,7 @@ mod doctor;
 mod sim;
 mod tail;
 mod top;
+mod progress;
 mod import;
 mod export;
 mod manual;
