@@ -10,7 +10,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Writes traces of the server as lines of JSON.
+/// Write traces of the server as lines of JSON
 ///
 /// The earliest trace comes first. Spans that have not ended are left out.
 #[derive(Debug, ClapArgs)]

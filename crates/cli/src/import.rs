@@ -26,7 +26,7 @@ const EVENTS_AT_ONCE: usize = 1000;
 /// As many lines that are none are told; further ones are only counted.
 const MOST_TOLD: usize = 20;
 
-/// Reads lines of JSON into the server.
+/// Read traces into the server: what export writes, OTLP requests, what Langfuse exports
 ///
 /// A line is what glassbox export writes in any of its formats, an OTLP request of anybody, a batch of Langfuse's events, or
 /// a trace, observation or score as Langfuse's API answers it; or a list of those. A span that is there already stays as it

@@ -23,12 +23,22 @@ const TOGETHER: Duration = Duration::from_millis(20);
 /// The most events that are looked at together.
 const MOST_TOGETHER: usize = 1000;
 
-/// Shows spans while they begin and end, until Ctrl-C.
+/// Watch spans begin and end, as a tree that grows line by line, until Ctrl-C
+///
+/// A line has the time, the trace, > for a span that began, < for one that ended or x for one that failed, and what it took.
+/// When the server goes away, tail waits until it is back.
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  glassbox tail
+  glassbox tail 'model:gpt-4o* status:error'
+  glassbox tail --ended 'cost:>0.01 \"no such cup\"'
+  glassbox tail --json | jq .data.name
+
+Keys of filters, and how to compare: docs/api.md")]
 pub(crate) struct Args {
     #[command(flatten)]
     server: ServerArgs,
-    /// What to show, such as: model:gpt-4o* status:error
+    /// What to show, such as 'model:gpt-4o* status:error' [default: all]
     #[arg(value_name = "FILTER")]
     filter: Vec<String>,
     /// Show spans only when they have ended

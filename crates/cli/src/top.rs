@@ -16,8 +16,14 @@ mod screen;
 /// The most spans of the past that are looked at, the last to arrive first.
 const MOST_SPANS: usize = 50_000;
 
-/// Shows calls, errors, latency, tokens and cost by module and model, live; q ends it.
+/// Watch calls, errors, latency, tokens and cost by module and model; q ends it
+///
+/// What took most time comes first. Arrow keys, j and k scroll. When the server goes away, top waits until it is back.
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  glassbox top
+  glassbox top --since 2h
+  glassbox top --json --since 1d | jq '.[] | select(.errors > 0)'")]
 pub(crate) struct Args {
     #[command(flatten)]
     server: ServerArgs,

@@ -161,6 +161,23 @@ fn without_a_server_it_is_told_what_to_type() {
 }
 
 #[test]
+fn every_command_shows_examples() {
+    let (_, commands, _) = run(&mut glassbox(&["--help"]));
+    assert!(commands.starts_with("LLM programs you can see through\n"), "{commands}");
+    let listed = commands.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let names: Vec<_> =
+        listed.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
+    assert_eq!(names.len(), 11, "{names:?}");
+    for name in names.into_iter().filter(|name| *name != "help") {
+        let (_, help, _) = run(&mut glassbox(&[name, "--help"]));
+        let examples = help.split_once("Examples:").unwrap_or_else(|| panic!("{name}: {help}")).1;
+        assert!(examples.contains(&format!("glassbox {name}")), "{name}: {examples}");
+        let what = help.lines().next().unwrap();
+        assert!(!what.ends_with('.') && what.chars().next().unwrap().is_uppercase(), "{what}");
+    }
+}
+
+#[test]
 fn packagers_get_completions_and_pages() {
     for shell in ["bash", "zsh", "fish"] {
         let (output, stdout, _) = run(&mut glassbox(&["completions", shell]));
