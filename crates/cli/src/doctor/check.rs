@@ -88,9 +88,8 @@ async fn port(check: &'static str, address: SocketAddr) -> Check {
         return Check::ok(check, "a free one is taken at each start");
     }
     let bound = tokio::net::TcpListener::bind(address).await;
-    let error = match bound {
-        Ok(_) => return Check::ok(check, format!("{address} is free")),
-        Err(error) => error,
+    let Err(error) = bound else {
+        return Check::ok(check, format!("{address} is free"));
     };
     if error.kind() != std::io::ErrorKind::AddrInUse {
         let advice = "choose another address: glassbox serve --http 127.0.0.1:4318";

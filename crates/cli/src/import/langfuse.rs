@@ -74,7 +74,7 @@ pub(super) fn events(said: &Value) -> Option<Vec<Value>> {
 fn trace(said: &Value) -> Value {
     let mut body = fields(said, &OF_TRACE);
     environment(said, &mut body);
-    event("trace-create", &said["timestamp"], said, body)
+    event("trace-create", &said["timestamp"], said, &body)
 }
 
 fn observation(said: &Value) -> Value {
@@ -86,7 +86,7 @@ fn observation(said: &Value) -> Value {
             body.remove(key);
         }
     }
-    event("observation-create", &said["startTime"], said, body)
+    event("observation-create", &said["startTime"], said, &body)
 }
 
 fn score(said: &Value) -> Value {
@@ -95,7 +95,7 @@ fn score(said: &Value) -> Value {
     if said["dataType"] == "CATEGORICAL" && said["stringValue"].is_string() {
         body.insert("value".to_owned(), said["stringValue"].clone());
     }
-    event("score-create", &said["timestamp"], said, body)
+    event("score-create", &said["timestamp"], said, &body)
 }
 
 /// What names no environment is of the default one.
@@ -111,7 +111,7 @@ fn fields(said: &Value, names: &[&str]) -> Map<String, Value> {
     known.map(|name| ((*name).to_owned(), said[*name].clone())).collect()
 }
 
-fn event(kind: &str, timestamp: &Value, said: &Value, body: Map<String, Value>) -> Value {
+fn event(kind: &str, timestamp: &Value, said: &Value, body: &Map<String, Value>) -> Value {
     json!({ "id": said["id"], "type": kind, "timestamp": timestamp, "body": body })
 }
 
