@@ -326,13 +326,17 @@ fn a_span_is_found_by_its_own_id_without_looking_at_all() {
 }
 
 #[test]
-fn a_file_of_the_first_version_becomes_as_new_ones() {
+fn a_file_of_the_version_before_becomes_as_new_ones() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(options(&folder)).unwrap();
     write(&store, batch(vec![span(1, 7, 0, "old", 0, 10)]));
     drop(store);
     let connection = rusqlite::Connection::open(folder.path().join("traces.db")).unwrap();
-    connection.execute_batch("DROP INDEX spans_by_span_id; PRAGMA user_version = 1").unwrap();
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    let before = version - 1;
+    connection
+        .execute_batch(&format!("DROP INDEX spans_by_span_id; PRAGMA user_version = {before}"))
+        .unwrap();
     drop(connection);
     let store = SqliteStore::open(options(&folder)).unwrap();
     for (filter, count) in
