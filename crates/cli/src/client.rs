@@ -1,13 +1,14 @@
 //! A client of the server's API: finds the server that runs, asks it, and reads its stream.
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Args as ClapArgs;
 use glassbox::telemetry::address::ServerAddress;
 use glassbox::telemetry::config;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{RequestBuilder, StatusCode, Url};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
+use std::fmt;
 use std::time::Duration;
 
 /// Which server is meant.
@@ -17,6 +18,28 @@ pub(crate) struct ServerArgs {
     #[arg(long, value_name = "URL")]
     server: Option<String>,
 }
+
+/// The server answered, and will answer the same if it is asked again.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    message: String,
+    status: StatusCode,
+}
+
+impl Refused {
+    /// What was sent is at fault, and not who sent it.
+    pub(crate) fn is_about_body(&self) -> bool {
+        matches!(self.status, StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE)
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Refused {}
 
 /// A connection to a server.
 #[derive(Clone, Debug)]
@@ -94,6 +117,18 @@ impl Client {
         self.answer(request.timeout(Duration::from_secs(60))).await
     }
 
+    /// Asks for nothing but a header of the answer.
+    pub(crate) async fn header(
+        &self,
+        path: &str,
+        name: HeaderName,
+    ) -> anyhow::Result<Option<String>> {
+        let request = self.request(self.http.get(self.at(path, &[])?))?;
+        let response = self.send(request.timeout(Duration::from_secs(10))).await?;
+        let value = response.headers().get(name).and_then(|value| value.to_str().ok());
+        Ok(value.map(str::to_owned))
+    }
+
     /// Posts a body.
     pub(crate) async fn post(&self, path: &str, body: String) -> anyhow::Result<Value> {
         let request = self.request(self.http.post(self.at(path, &[])?))?;
@@ -143,14 +178,26 @@ impl Client {
         let body = response.bytes().await.unwrap_or_default();
         let said: Value = serde_json::from_slice(&body).unwrap_or_default();
         let said = said["error"]["message"].as_str().unwrap_or_default().to_owned();
+        let url = self.url();
         if status == StatusCode::UNAUTHORIZED {
-            bail!(
-                "the server at {} asks for its token; give the address that it printed with --server, or set \
-                 GLASSBOX_SERVER_KEY",
-                self.url()
+            let asks = match self.address.authorization() {
+                Some(_) => "does not know this token",
+                None => "asks for its token",
+            };
+            let message = format!(
+                "the server at {url} {asks}; give the address that it printed with --server, or set GLASSBOX_SERVER_KEY"
             );
+            return Err(Refused { message, status }.into());
         }
-        bail!("the server at {} answers {status}: {said}", self.url())
+        let message = match said.as_str() {
+            "" => format!("{url} answers {status}, and not as a glassbox server does"),
+            said => format!("the server at {url} answers {status}: {said}"),
+        };
+        // A server that is busy or stopping may think better of it.
+        Err(match status.is_server_error() {
+            true => anyhow::anyhow!(message),
+            false => Refused { message, status }.into(),
+        })
     }
 
     /// Lists all that a list has, page by page, at most so many.
@@ -164,7 +211,7 @@ impl Client {
         let mut cursor: Option<String> = None;
         loop {
             let mut query = query.to_vec();
-            query.push(("limit", "200"));
+            query.push(("limit", "500"));
             if let Some(cursor) = &cursor {
                 query.push(("cursor", cursor));
             }

@@ -77,6 +77,15 @@ impl ServeVariables {
     }
 }
 
+/// Returns the name that is most like another one, if any is.
+pub(crate) fn nearest<'n>(name: &str, names: &[&'n str]) -> Option<&'n str> {
+    let likeness =
+        |known: &str| strsim::jaro_winkler(&name.to_ascii_lowercase(), &known.to_ascii_lowercase());
+    let scored = names.iter().map(|known| (likeness(known), *known));
+    let (likeness, near) = scored.max_by(|one, other| one.0.total_cmp(&other.0))?;
+    (likeness > 0.8).then_some(near)
+}
+
 /// Reads the variables of `glassbox serve`. One that is misspelt is told.
 pub(crate) fn serve_variables() -> ServeVariables {
     let set = std::env::vars_os().filter_map(|(name, value)| {
@@ -85,7 +94,12 @@ pub(crate) fn serve_variables() -> ServeVariables {
     });
     let variables = ServeVariables::of(set);
     for name in variables.0.keys().filter(|name| !SERVE_VARIABLES.contains(&name.as_str())) {
-        eprintln!("warning: {name} is set, and not heeded: is it misspelt?");
+        match nearest(name, &SERVE_VARIABLES) {
+            Some(near) => {
+                eprintln!("warning: {name} is set, and not heeded; did you mean {near}?");
+            }
+            None => eprintln!("warning: {name} is set, and not heeded: is it misspelt?"),
+        }
     }
     variables
 }

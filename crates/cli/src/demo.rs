@@ -42,8 +42,15 @@ mod headline;
 mod leave;
 mod gallery;
 
-/// Serves the customers of a coffee shop, one after another and then together; or plays another scene.
+/// Serve the customers of a coffee shop and show all that happens, or play another scene
+///
+/// The customers come one after another and then together. Without a key of a provider in the environment a simulated model
+/// answers, so nothing has to be set up.
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  glassbox demo --serve                   and look at the traces in a browser
+  glassbox demo --scene research
+  glassbox demo --compare                 what telemetry costs")]
 pub(crate) struct Args {
     /// What to play
     #[arg(long, value_enum, default_value_t = Scene::CoffeeShop)]

@@ -11,12 +11,20 @@ use std::time::Duration;
 
 mod spool;
 mod server;
+mod check;
 mod diagnosis;
 mod words;
 
-/// Checks every destination that the environment names and the server that runs on this machine, with a span of its own that is sent there. Exits with 0 if all is
-/// well and with 1 if a span would not get through.
+/// Check whether spans get to where they are meant to go, and say what to type where they would not
+///
+/// Every destination that the environment names is sent a span of its own, and the glassbox server of this machine is looked
+/// at: the one that runs, or what would keep one from starting. Exits with 0 if all is well, and with 1 if a span would not
+/// get through.
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  glassbox doctor
+  LANGFUSE_PUBLIC_KEY=pk-lf-.. LANGFUSE_SECRET_KEY=sk-lf-.. glassbox doctor
+  glassbox doctor --json | jq .checks")]
 pub(crate) struct Args {
     /// Print one report in JSON on stdout
     #[arg(long)]
@@ -48,6 +56,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             }
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             diagnosis.server = runtime.block_on(server::Server::look());
+            diagnosis.checks = runtime.block_on(check::checks(diagnosis.server.as_ref()));
             if !args.json {
                 words::server(paint, &diagnosis);
             }

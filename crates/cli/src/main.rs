@@ -17,6 +17,7 @@ mod paint;
 mod signals;
 mod events;
 mod client;
+mod watch;
 mod receiver;
 mod serve;
 mod demo;
@@ -24,13 +25,19 @@ mod doctor;
 mod sim;
 mod tail;
 mod top;
+mod progress;
 mod import;
 mod export;
 mod manual;
 
 /// LLM programs you can see through
 #[derive(Debug, Parser)]
-#[command(name = "glassbox", version, about, arg_required_else_help = true)]
+#[command(
+    name = "glassbox",
+    version,
+    arg_required_else_help = true,
+    after_help = "Begin with: glassbox demo --serve"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -38,26 +45,15 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the customers of a coffee shop, one after another and then together, and show all that happens; or play
-    /// another scene
     Demo(demo::Args),
-    /// Check every destination that the environment names, and say what to type where a span would not get through
-    Doctor(doctor::Args),
-    /// Receive, keep and show traces
     Serve(Box<serve::Args>),
-    /// Watch spans begin and end, as a tree that grows line by line
     Tail(tail::Args),
-    /// Watch calls, errors, latency, tokens and cost by module and model
     Top(top::Args),
-    /// Write traces of the server as lines of JSON
     Export(export::Args),
-    /// Read lines of JSON into the server: what export writes, OTLP requests, Langfuse's batches
     Import(import::Args),
-    /// Run the simulated model provider alone, for your own programs
+    Doctor(doctor::Args),
     Sim(sim::Args),
-    /// Write the completions of a shell, such as: glassbox completions bash > ~/.local/share/bash-completion/completions/glassbox
     Completions(manual::Completions),
-    /// Write the manual as man pages, such as: glassbox man | man -l -
     Man(manual::Man),
 }
 

@@ -7,15 +7,22 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Writes what a shell needs to complete the command's arguments.
+/// Write what a shell needs to complete the command's arguments
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  glassbox completions bash > ~/.local/share/bash-completion/completions/glassbox
+  glassbox completions zsh > ~/.zfunc/_glassbox
+  glassbox completions fish > ~/.config/fish/completions/glassbox.fish")]
 pub(crate) struct Completions {
     /// The shell
     shell: Shell,
 }
 
-/// Writes the manual as man pages.
+/// Write the manual as man pages
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  glassbox man | man -l -
+  glassbox man /usr/local/share/man/man1")]
 pub(crate) struct Man {
     /// A folder for a page of each command; by default the first page goes to stdout
     #[arg(value_name = "FOLDER")]

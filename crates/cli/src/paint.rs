@@ -20,12 +20,14 @@ pub(crate) enum Ink {
     Error,
     Faint,
     Bold,
+    Plain,
 }
 
 impl Paint {
     pub(crate) fn paint(self, ink: Ink, text: &str) -> String {
         let code = match ink {
             _ if !self.colour => return text.to_owned(),
+            Ink::Plain => return text.to_owned(),
             Ink::Generation => "35",
             Ink::Chain => "34",
             Ink::Span => "37",

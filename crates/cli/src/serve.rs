@@ -1,28 +1,33 @@
 //! `glassbox serve`: the trace server.
 
-use crate::signals::Signals;
+use crate::signals::{Signal, Signals};
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
 use glassbox::telemetry::address::{Posted, ServerAddress};
 use glassbox::telemetry::config;
 use glassbox_server::{BindError, Options, Running, Server};
 use settings::Grpc;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IsTerminal as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 mod settings;
 
-/// Receives, keeps and shows traces until Ctrl-C or SIGTERM.
+/// Receive, keep and show traces, until Ctrl-C or SIGTERM
 ///
 /// It speaks OTLP over HTTP and gRPC and Langfuse's API, keeps all in one SQLite file, and shows calls while they run on a
 /// page whose address it prints. Glassbox programs of the same user find it by themselves, as tail, top, export, import and
 /// doctor do.
 ///
 /// Each argument can be a variable too (GLASSBOX_SERVE_HTTP for --http, and so on), or a line of a TOML file
-/// (http = "127.0.0.1:4318").
-#[derive(Debug, ClapArgs)]
+/// (http = "127.0.0.1:4318"). Arguments go before variables, and those before the file.
+#[derive(Debug, Default, ClapArgs)]
+#[command(after_help = "Examples:
+  glassbox serve
+  glassbox serve --http 0 --grpc off --store traces.db        any free port, a file of one's own
+  glassbox serve --http 0.0.0.0:4318 --keys-file keys --host traces.example.com --keep-days 30
+  glassbox serve --json | jq -r .url")]
 pub(crate) struct Args {
     /// Where to answer HTTP: the page, the API and OTLP; port 0 takes a free one [default: 127.0.0.1:4318]
     #[arg(long, value_name = "ADDRESS", value_parser = settings::address)]
@@ -36,14 +41,16 @@ pub(crate) struct Args {
     /// A TOML file with what is not said here
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// A file of key pairs that senders have to show, as Langfuse's clients do: a line public:secret for each. They can
-    /// stand in GLASSBOX_SERVE_KEYS too, separated by commas
+    /// A file of key pairs that senders have to show: a line public:secret for each
+    ///
+    /// Langfuse's clients have such pairs. They can stand in GLASSBOX_SERVE_KEYS too, separated by commas. Without keys the
+    /// server listens on a loopback address only.
     #[arg(long, value_name = "FILE")]
     keys_file: Option<PathBuf>,
     /// A file with the token that whoever looks has to show [default: a new one at each start]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// A name under which the server is asked for, besides localhost and addresses; may be given several times
+    /// A name under which the server is asked for, besides localhost; may be given several times
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
     /// Remove traces that began so many days ago
@@ -71,7 +78,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let store = options.store.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut signals = Signals::listen()?;
+        let mut signals = Signals::listen()?.with_hangup()?;
         let running = bind(options).await?;
         let posted = post(&running, &store);
         if args.json {
@@ -79,13 +86,31 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         } else {
             tell(&running, &store, posted.is_some());
         }
-        let signal = signals.next().await;
+        let signal = end(&mut signals).await;
         // Nobody finds it any more from here on.
         drop(posted);
         running.stop().await;
         eprintln!("\nstopped by {signal}");
         Ok(signal.exit_code())
     })
+}
+
+/// Waits for a reason to end. The terminal that the server was started in is one when it closes; a server without a
+/// terminal has nothing to do for it.
+async fn end(signals: &mut Signals) -> Signal {
+    loop {
+        match signals.next().await {
+            Signal::Hangup if !std::io::stderr().is_terminal() => {
+                eprintln!("SIGHUP changes nothing; to read other settings, start the server again");
+            }
+            signal => return signal,
+        }
+    }
+}
+
+/// Returns how the server would start without arguments.
+pub(crate) fn configured() -> anyhow::Result<Options> {
+    settings::options(&Args::default())
 }
 
 /// Starts a server, and says what to type if that does not work.

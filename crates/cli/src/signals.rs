@@ -10,6 +10,9 @@ pub(crate) enum Signal {
     Interrupt,
     #[cfg(unix)]
     Terminate,
+    /// The terminal is gone, or somebody wants settings to be read anew. Only heard by who [asks](Signals::with_hangup).
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there is no such signal"))]
+    Hangup,
 }
 
 impl Signal {
@@ -19,6 +22,7 @@ impl Signal {
             Self::Interrupt => 130,
             #[cfg(unix)]
             Self::Terminate => 143,
+            Self::Hangup => 129,
         }
     }
 
@@ -33,6 +37,7 @@ impl fmt::Display for Signal {
             Self::Interrupt => "Ctrl-C",
             #[cfg(unix)]
             Self::Terminate => "SIGTERM",
+            Self::Hangup => "SIGHUP",
         })
     }
 }
@@ -44,6 +49,8 @@ pub(crate) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    hangup: Option<tokio::signal::unix::Signal>,
 }
 
 #[cfg(unix)]
@@ -54,14 +61,28 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hangup: None,
         })
+    }
+
+    /// Hears SIGHUP as well.
+    pub(crate) fn with_hangup(self) -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { hangup: Some(signal(SignalKind::hangup())?), ..self })
     }
 
     /// Waits for a signal. Those that came since the last time count.
     pub(crate) async fn next(&mut self) -> Signal {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.interrupt.recv() => Signal::Interrupt,
             _ = self.terminate.recv() => Signal::Terminate,
+            _ = hangup => Signal::Hangup,
         }
     }
 }
@@ -71,6 +92,11 @@ impl Signals {
     /// Begins to listen.
     pub(crate) fn listen() -> io::Result<Self> {
         Ok(Self {})
+    }
+
+    /// There is no such signal here.
+    pub(crate) fn with_hangup(self) -> io::Result<Self> {
+        Ok(self)
     }
 
     /// Waits for a signal.

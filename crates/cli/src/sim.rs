@@ -9,8 +9,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Runs the simulated model provider until Ctrl-C or SIGTERM.
+/// Run the simulated model provider alone, for your own programs, until Ctrl-C or SIGTERM
+///
+/// It speaks OpenAI's, Anthropic's and Gemini's protocols, streams, keeps to limits and fails as it is told.
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  glassbox sim
+  glassbox sim --speed 0 --requests-per-minute 60 --fault rate-limited=0.1
+  OPENAI_BASE_URL=http://127.0.0.1:8080/v1 OPENAI_API_KEY=any python program.py")]
 pub(crate) struct Args {
     /// Where to listen; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]

@@ -10,13 +10,20 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 mod board;
+mod table;
 mod screen;
 
-/// The most traces of the past that are looked at.
-const MOST_TRACES: usize = 500;
+/// The most spans of the past that are looked at, the last to arrive first.
+const MOST_SPANS: usize = 50_000;
 
-/// Shows calls, errors, latency, tokens and cost by module and model, live; q ends it.
+/// Watch calls, errors, latency, tokens and cost by module and model; q ends it
+///
+/// What took most time comes first. Arrow keys, j and k scroll. When the server goes away, top waits until it is back.
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  glassbox top
+  glassbox top --since 2h
+  glassbox top --json --since 1d | jq '.[] | select(.errors > 0)'")]
 pub(crate) struct Args {
     #[command(flatten)]
     server: ServerArgs,
@@ -47,34 +54,30 @@ fn time(text: &str) -> Result<Duration, String> {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let client = args.server.connect()?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let board = runtime.block_on(past(&client, args.since))?;
+    let is_watched = !args.json && !args.once && std::io::stdout().is_terminal();
+    if is_watched {
+        return runtime.block_on(screen::run(&args.server, args.since, config::colour()));
+    }
+    let mut board = Board::new(args.since);
+    runtime.block_on(past(&args.server.connect()?, &mut board))?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&board.rows())?);
-    } else if args.once || !std::io::stdout().is_terminal() {
-        print!("{}", board.to_text());
     } else {
-        runtime.block_on(screen::run(&client, board, config::colour()))?;
+        print!("{}", board.to_text());
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Looks at the latest traces of a time.
-async fn past(client: &Client, since: Duration) -> anyhow::Result<Board> {
-    let filter = format!("start:>-{}s", since.as_secs());
-    let traces = client.list("/api/v1/traces", &[("q", &filter)], MOST_TRACES).await?;
-    let mut board = Board::new(since);
-    for trace in &traces {
-        let Some(id) = trace["trace_id"].as_str() else { continue };
-        // A trace that was just removed is none of the past any more.
-        let Ok(trace) = client.get(&format!("/api/v1/traces/{id}"), &[]).await else { continue };
-        for span in trace["spans"].as_array().into_iter().flatten() {
-            board.take(span);
-        }
+/// Looks at the spans that began in the board's time, and at those that are still running.
+async fn past(client: &Client, board: &mut Board) -> anyhow::Result<()> {
+    let seconds = board.window().as_secs();
+    for filter in [format!("start:>-{seconds}s"), format!("start:<=-{seconds}s status:running")] {
+        let spans = client.list("/api/v1/spans", &[("q", &filter)], MOST_SPANS).await?;
+        spans.iter().for_each(|span| board.take(span));
     }
-    Ok(board)
+    Ok(())
 }
 
 /// Takes an event into the board, if it is about a span.

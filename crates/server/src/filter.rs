@@ -4,9 +4,11 @@
 //! relative ones such as `start:>-1h` refer to is handed in.
 
 mod pattern;
+mod phrase;
 mod range;
 
 pub use pattern::Pattern;
+pub use phrase::Phrase;
 pub use range::Range;
 
 use std::fmt;
@@ -45,6 +47,8 @@ pub struct Term {
 pub enum Condition {
     /// Words that stand in a name or payload, in any order.
     Words(String),
+    /// Words that stand in a name or payload side by side, as they were quoted.
+    Phrase(String),
     /// A text under a key.
     Text(TextKey, Pattern),
     /// A number under a key, in that key's unit.
@@ -55,6 +59,8 @@ pub enum Condition {
     Has(Has),
     /// A fact in the trace's metadata.
     Metadata(String, Pattern),
+    /// That one of these holds. It cannot be typed: Langfuse's API asks like that.
+    Any(Vec<Term>),
 }
 
 /// Defines a closed set of names with the words that they are typed as.
@@ -109,6 +115,8 @@ names! {
         Trace = "trace",
         /// The id of the span.
         Span = "span",
+        /// The id of the span above.
+        Parent = "parent",
         /// The name of a tool that was called.
         Tool = "tool",
         /// What happens: `span_start`, `span_end`, or the framework's own word such as `llm.error`.
@@ -159,6 +167,8 @@ names! {
         Score = "score",
         /// An answer from the program's own cache.
         CacheHit = "cache_hit",
+        /// A span above.
+        Parent = "parent",
     }
 }
 
@@ -199,7 +209,9 @@ impl Filter {
     /// Returns the words to search payloads for that must be there.
     pub fn words(&self) -> impl Iterator<Item = &str> {
         self.terms.iter().filter_map(|term| match &term.condition {
-            Condition::Words(words) if !term.negated => Some(words.as_str()),
+            Condition::Words(words) | Condition::Phrase(words) if !term.negated => {
+                Some(words.as_str())
+            }
             _ => None,
         })
     }
@@ -266,6 +278,7 @@ fn quoted(
 
 fn term(word: &Word, now_us: i64) -> Result<Term, FilterError> {
     let condition = match &word.key {
+        None if word.quoted => Condition::Phrase(word.value.clone()),
         None => Condition::Words(word.value.clone()),
         Some(key) => condition(key, word, now_us)?,
     };
@@ -301,14 +314,19 @@ fn condition(key: &str, word: &Word, now_us: i64) -> Result<Condition, FilterErr
         }
         "has" => Has::from_word(value).map(Condition::Has).ok_or_else(|| one_of(Has::WORDS)),
         _ => {
-            let keys = [TextKey::WORDS, NumberKey::WORDS, &["status", "has", "metadata.KEY"]];
             let message = format!(
                 "there is no key {key:?}; type one of {}, or put the words in quotes",
-                keys.concat().join(", ")
+                keys().join(", ")
             );
             Err(FilterError { message, at: word.at })
         }
     }
+}
+
+/// Returns all keys that can be typed.
+#[must_use]
+pub fn keys() -> Vec<&'static str> {
+    [TextKey::WORDS, NumberKey::WORDS, &["status", "has", "metadata.KEY"]].concat()
 }
 
 impl fmt::Display for Status {

@@ -66,6 +66,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/api/public/scores/{score_id}", get(langfuse::score))
         .route("/api/public/v2/scores", get(langfuse::scores))
         .route("/api/public/v2/scores/{score_id}", get(langfuse::score))
+        .route("/api/public/v3/scores", get(langfuse::scores_by_cursor))
         .route("/api/public/metrics/daily", get(langfuse::daily))
         .route_layer(from_fn_with_state(Arc::clone(app), access::viewer));
     Router::new()
@@ -73,6 +74,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .merge(viewers)
         .route("/healthz", get(api::healthz))
         .route("/api/public/health", get(api::healthz))
+        .method_not_allowed_fallback(langfuse::wrong_method)
         .fallback(page::page)
         .layer(from_fn_with_state(Arc::clone(app), access::front))
         .with_state(Arc::clone(app))

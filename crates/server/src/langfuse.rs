@@ -16,7 +16,7 @@ use std::time::{Duration, UNIX_EPOCH};
 pub const PROJECT: &str = "glassbox";
 
 /// The environment of what names none.
-const DEFAULT_ENVIRONMENT: &str = "default";
+pub const DEFAULT_ENVIRONMENT: &str = "default";
 
 /// Shows an instant, microseconds since the epoch, as `2026-01-01T00:00:00.000Z`.
 #[must_use]
@@ -220,6 +220,44 @@ pub fn score(score: &ScoreView) -> Value {
     shown["value"] = value;
     if let Some(text) = text {
         shown["stringValue"] = text.into();
+    }
+    shown
+}
+
+/// Shows a score as the third version of the API does: with a value of its own type, and the groups of fields that are
+/// asked for.
+#[must_use]
+pub fn score_v3(score: &ScoreView, environment: Option<Value>, groups: &[&str]) -> Value {
+    let at = instant(score.at_us);
+    let kind = match &score.value {
+        Value::Bool(_) => "BOOLEAN",
+        Value::String(_) => "CATEGORICAL",
+        _ => "NUMERIC",
+    };
+    let mut shown = json!({
+        "id": score.id,
+        "projectId": PROJECT,
+        "name": score.name,
+        "value": score.value,
+        "dataType": kind,
+        "source": "API",
+        "timestamp": at,
+        "createdAt": at,
+        "updatedAt": at,
+        "environment": environment.unwrap_or_else(|| DEFAULT_ENVIRONMENT.into()),
+    });
+    for group in groups {
+        let fields = match *group {
+            "details" => json!({ "comment": score.comment, "configId": null, "metadata": {} }),
+            "annotation" => json!({ "authorUserId": null, "queueId": null }),
+            _ => json!({ "subject": match &score.span_id {
+                Some(span) => json!({ "kind": "observation", "id": span, "traceId": score.trace_id }),
+                None => json!({ "kind": "trace", "id": score.trace_id }),
+            } }),
+        };
+        if let (Value::Object(shown), Value::Object(fields)) = (&mut shown, fields) {
+            shown.extend(fields);
+        }
     }
     shown
 }

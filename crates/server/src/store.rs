@@ -9,11 +9,11 @@ mod sqlite;
 
 pub use batch::{Batch, Block, Change, Changes, NewScore, NewSpan, OriginBytes, Packer, Written};
 pub use query::{
-    Countable, FacetKey, Grouping, Order, Paging, ScoreQuery, Sort, StatsQuery, StoreHealth,
-    TraceQuery, Window,
+    Countable, FacetKey, Grouping, Order, Paging, ScoreKind, ScoreQuery, ScoreValue, Sort,
+    StatsQuery, StoreHealth, TraceQuery, Window,
 };
 
-pub use sqlite::{Listener, SqliteOptions, SqliteStore};
+pub use sqlite::{Examined, Listener, SqliteOptions, SqliteStore, examine};
 
 use crate::filter::Filter;
 use crate::view::{

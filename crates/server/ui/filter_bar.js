@@ -16,7 +16,7 @@ const FILTER_KEYS = [
   ['duration', '>=2s, 100ms..1s'],
   ['tokens', '100..500'],
   ['start', '>-1h'],
-  ['has', 'error, score, cache_hit'],
+  ['has', 'error, score, cache_hit, parent'],
   ['session', ''],
   ['user', ''],
   ['tag', ''],
@@ -32,6 +32,7 @@ const FILTER_KEYS = [
   ['spans', '>100'],
   ['trace', 'id'],
   ['span', 'id'],
+  ['parent', 'id of a span'],
   ['metadata.', 'metadata.KEY:value'],
 ];
 
@@ -54,7 +55,7 @@ const FIXED = {
     'module.complete',
     'module.error',
   ],
-  has: ['error', 'score', 'cache_hit'],
+  has: ['error', 'score', 'cache_hit', 'parent'],
   start: ['>-15m', '>-1h', '>-24h', '>-7d'],
   duration: ['>1s', '>5s', '>30s'],
   cost: ['>0.01', '>0.1', '>1'],

@@ -74,6 +74,8 @@ pub struct Settings {
     pub disabled_by: Option<&'static str>,
     /// Where spans go.
     pub destinations: Vec<Destination>,
+    /// The glassbox server, where none runs yet: spans go there from when it does.
+    pub(crate) later: Option<Destination>,
     /// Where they wait on disk if a destination does not take them; `None` if nowhere.
     pub spool: Option<SpoolConfig>,
     /// Who makes them. Without a name of the service, it is empty.
@@ -121,18 +123,19 @@ impl Settings {
         let resource = resource(&mut env);
         let (content, masking) = (content::content(&env)?, content::masking(&env)?);
         let mut destinations = Vec::new();
-        let mut spool = None;
+        let (mut spool, mut later) = (None, None);
         if disabled_by.is_none() {
             spool = spool::spool(&env)?;
             let limits = limits(&mut env);
             let sampling = sampling::sampling(&mut env)?;
             destinations.extend(langfuse(&mut env, limits, sampling)?);
             destinations.extend(otlp(&mut env, limits, sampling)?);
-            server::add(&env, &mut destinations, (limits, sampling))?;
+            later = server::add(&env, &mut destinations, (limits, sampling))?;
         }
         Ok(Self {
             disabled_by,
             destinations,
+            later,
             spool,
             resource,
             content,

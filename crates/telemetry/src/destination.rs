@@ -6,20 +6,23 @@ use crate::limits::Limits;
 use crate::memory::Memory;
 use crate::sampling::Sampling;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use url::Url;
 
 mod certificates;
 mod langfuse;
 mod otlp;
 mod server;
 mod target;
+mod whereabouts;
 
 pub use langfuse::LangfuseConfig;
 pub use otlp::{Compression, OtlpConfig, Protocol};
-pub(crate) use server::LiveTarget;
+pub(crate) use server::{LiveTarget, is_at};
 pub(crate) use target::HttpTarget;
+pub(crate) use whereabouts::{Here, Whereabouts};
 
 /// Where spans go. Each destination of an observer has its own queue and worker, and cannot hurt another.
 ///
@@ -82,6 +85,26 @@ impl Destination {
     pub fn server(address: &ServerAddress) -> Result<Self, ConfigError> {
         let begun = Self::new("glassbox", Target::Http(Box::new(server::target(address)?)));
         Ok(Self { base_url: Some(address.url.as_str().into()), ..begun }.hurried())
+    }
+
+    /// Exports to the glassbox server that leaves its address in a folder, wherever it is and comes back, and whenever it
+    /// starts: until then spans are not kept.
+    pub(crate) fn found_in(
+        folder: PathBuf,
+        address: Option<&ServerAddress>,
+    ) -> Result<Self, ConfigError> {
+        let begun =
+            Self::new("glassbox", Target::Http(Box::new(server::found_in(folder, address)?)));
+        let base_url = address.map(|address| address.url.as_str().into());
+        Ok(Self { base_url, ..begun }.hurried())
+    }
+
+    /// Returns the address that spans are sent to, unless it may change.
+    pub(crate) fn fixed_url(&self) -> Option<&Url> {
+        match &self.target {
+            Target::Http(target) if target.whereabouts.is_none() => Some(&target.url),
+            _ => None,
+        }
     }
 
     /// Sends what has ended soon, as one wants it who looks.

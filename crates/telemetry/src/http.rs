@@ -51,7 +51,7 @@ impl Http {
             // A redirect turns most POSTs into GETs; it is a mistake in the address, and is told as such.
             .redirect(Policy::none())
             .tls_certs_merge(target.certificates.clone());
-        if target.url.host_str().is_some_and(is_loopback) {
+        if target.whereabouts.is_some() || target.url.host_str().is_some_and(is_loopback) {
             client = client.no_proxy();
         }
         let client = client.build().map_err(|error| in_words(&error))?;
@@ -100,12 +100,9 @@ impl Http {
 
     fn request_in(&self, format: Format, body: Bytes) -> RequestBuilder {
         let content_type = if format.json { "application/json" } else { "application/x-protobuf" };
-        let mut request = self
-            .client
-            .post(self.target.url.clone())
-            .headers(self.target.headers.clone())
-            .header(CONTENT_TYPE, content_type)
-            .body(body);
+        let (url, headers) = self.target.now();
+        let mut request =
+            self.client.post(url).headers(headers).header(CONTENT_TYPE, content_type).body(body);
         if format.gzip {
             request = request.header(CONTENT_ENCODING, "gzip");
         }

@@ -4,6 +4,7 @@
 use crate::body::BodyStyle;
 use crate::destination::LiveTarget;
 use crate::http::Http;
+use crate::lookout::Lookout;
 use crate::mask::Masking;
 use crate::queue::Queue;
 use crate::starts::{Note, Starts};
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
+use url::Url;
 
 /// How long a start waits for others. What has ended by then is not announced at all.
 const TICK: Duration = Duration::from_millis(40);
@@ -48,6 +50,8 @@ pub(crate) struct Announcer {
     /// The server did not take the last announcement: it is tried again with the next heartbeat.
     is_down: bool,
     beats_at: Instant,
+    /// Looks for the server, until it is started.
+    lookout: Option<Lookout>,
 }
 
 /// Ends an announcer.
@@ -103,11 +107,25 @@ impl Announcer {
             fresh: Vec::new(),
             is_down: false,
             beats_at: Instant::now(),
+            lookout: None,
         }
     }
 
+    /// Looks for the server besides, if it may be anywhere.
+    pub(crate) fn looking_out(self, others: Vec<Url>) -> Self {
+        let lookout = self.target.whereabouts().map(|whereabouts| Lookout {
+            queue: Arc::clone(&self.queue),
+            whereabouts: Arc::clone(whereabouts),
+            others,
+        });
+        Self { lookout, ..self }
+    }
+
     /// Starts it, within a runtime.
-    pub(crate) fn start(self) -> Farewell {
+    pub(crate) fn start(mut self) -> Farewell {
+        if let Some(lookout) = self.lookout.take() {
+            drop(tokio::spawn(lookout.run()));
+        }
         let (sender, receiver) = mpsc::channel(1);
         // It ends with its runtime at the latest.
         drop(tokio::spawn(self.run(receiver)));
@@ -187,8 +205,9 @@ impl Announcer {
     async fn post(&mut self, lines: Vec<Value>) -> Option<bool> {
         let mut body = format!("{}\n", self.process);
         lines.iter().for_each(|line| body.push_str(&format!("{line}\n")));
-        let request = self.http.elsewhere(Method::POST, self.target.url.clone());
-        let request = request.headers(self.target.headers.clone()).body(body);
+        // A server that has not been seen yet is told nothing, and begins with nothing.
+        let (url, headers) = self.target.now()?;
+        let request = self.http.elsewhere(Method::POST, url).headers(headers).body(body);
         let answer = self.http.call(request.header("content-type", "application/x-ndjson")).await;
         // What is wrong is told by the exporter, which has the same server before it.
         self.is_down = answer.is_err();
@@ -204,8 +223,9 @@ impl Announcer {
             .filter(|reason| health.dropped.of(*reason) > 0)
             .map(|reason| (reason.to_string(), health.dropped.of(reason).into()))
             .collect();
+        let url = self.target.now().map(|(url, _)| url.origin().ascii_serialization());
         json!({ "health": {
-            "destination": self.target.url.origin().ascii_serialization(),
+            "destination": url,
             "queued": health.queued + health.in_flight,
             "sent": health.exported,
             "retried": health.retries,

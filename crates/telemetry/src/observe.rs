@@ -19,10 +19,13 @@ use glassbox_trace::otlp::{Content, Resource};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use url::Url;
 
 mod guard;
 
 pub use guard::Observing;
+
+use guard::Subscriptions;
 
 /// Observes what happens on the bus of the process, and exports it to wherever the environment says:
 /// see [`config`](crate::config). Keep the guard until the program ends.
@@ -56,6 +59,8 @@ pub fn observe() -> Result<Observing, ConfigError> {
 pub struct Observe {
     bus: Bus,
     destinations: Vec<Destination>,
+    /// One that is not there yet.
+    later: Option<Destination>,
     spool: Option<SpoolConfig>,
     resource: Resource,
     content: Content,
@@ -76,6 +81,7 @@ impl Observe {
         Self {
             bus: Bus::global(),
             destinations: Vec::new(),
+            later: None,
             spool: None,
             resource: Resource::new("unknown_service"),
             content: Content::Full,
@@ -115,6 +121,7 @@ impl Observe {
         }
         Self {
             destinations: settings.destinations,
+            later: settings.later,
             spool: settings.spool,
             resource,
             content: settings.content,
@@ -234,20 +241,36 @@ impl Observe {
             masking: self.masking,
         };
         let infos = self.destinations.iter().map(Destination::info).collect();
+        let others: Vec<_> =
+            self.destinations.iter().filter_map(Destination::fixed_url).cloned().collect();
         let mut starting = Starting(Vec::new());
-        for destination in self.destinations {
-            starting.0.push(start_worker(destination, style.clone(), self.spool.as_ref())?);
+        let has_destinations = !self.destinations.is_empty();
+        let later = self.later.map(|destination| (destination, true));
+        let now = self.destinations.into_iter().map(|destination| (destination, false));
+        for (destination, slumbers) in now.chain(later) {
+            let start = Start { slumbers, others: others.clone(), spool: self.spool.as_ref() };
+            starting.0.push(start_worker(destination, style.clone(), start)?);
         }
         let queues = std::mem::take(&mut starting.0);
-        let has_destinations = !queues.is_empty();
         let processor = Arc::new(AsyncSpanProcessor::new(queues, self.measure_hot_path));
-        // Without a destination nobody listens, so events are not even built.
-        let subscriptions = if has_destinations {
-            // The patterns are ours and match; if they did not, tests would show it.
-            Recorder::new(Arc::clone(&processor)).subscribe(&self.bus).unwrap_or_default()
-        } else {
-            Vec::new()
+        let subscriptions = Arc::new(Subscriptions::none());
+        // The patterns are ours and match; if they did not, tests would show it.
+        let subscribe = |processor: Arc<AsyncSpanProcessor>, bus: &Bus| {
+            Recorder::new(processor).subscribe(bus).unwrap_or_default()
         };
+        // Without a destination nobody listens, so events are not even built.
+        if has_destinations {
+            subscriptions.begin(|| subscribe(Arc::clone(&processor), &self.bus));
+        }
+        if let Some(later) = processor.queues().last().filter(|queue| queue.slumbers()) {
+            let (processor, bus) = (Arc::downgrade(&processor), self.bus.clone());
+            let subscriptions = Arc::downgrade(&subscriptions);
+            later.when_awake(move || {
+                if let Some((processor, all)) = processor.upgrade().zip(subscriptions.upgrade()) {
+                    all.begin(|| subscribe(processor, &bus));
+                }
+            });
+        }
         Ok(Observing::new(processor, subscriptions, infos, self.flush_deadline))
     }
 }
@@ -263,10 +286,19 @@ impl Drop for Starting {
     }
 }
 
+/// How a worker begins.
+struct Start<'s> {
+    /// The destination is not there yet.
+    slumbers: bool,
+    /// Where the spans of other destinations go.
+    others: Vec<Url>,
+    spool: Option<&'s SpoolConfig>,
+}
+
 fn start_worker(
     destination: Destination,
     style: BodyStyle,
-    spool: Option<&SpoolConfig>,
+    start: Start<'_>,
 ) -> Result<Arc<Queue>, ConfigError> {
     let (name, target, limits, sampling) = destination.into_parts();
     let live = match &target {
@@ -274,7 +306,9 @@ fn start_worker(
         Target::Memory(_) | Target::Discard => None,
     };
     let starts = live.as_ref().map(|_| Arc::new(Starts::default()));
-    let queue = Queue::new(Arc::clone(&name), sampling, limits).with_starts(starts.clone());
+    let queue = Queue::new(Arc::clone(&name), sampling, limits)
+        .with_starts(starts.clone())
+        .slumbering(start.slumbers);
     let queue = Arc::new(queue);
     let work = match target {
         Target::Http(target) => {
@@ -283,11 +317,12 @@ fn start_worker(
                 || Http::new((*target).clone(), limits.request_timeout).map_err(client_error);
             let announcer = match live.zip(starts) {
                 Some((live, starts)) => {
-                    Some(Announcer::new(&queue, starts, client()?, *live, &style))
+                    let announcer = Announcer::new(&queue, starts, client()?, *live, &style);
+                    Some(announcer.looking_out(start.others))
                 }
                 None => None,
             };
-            let spool = spool.map(|config| Spool::new(config, target.identity()));
+            let spool = start.spool.map(|config| Spool::new(config, target.identity()));
             let exporter = Exporter::new(Arc::clone(&queue), client()?, limits, style, spool);
             Work::Export(Box::new(exporter.announcing(announcer)))
         }

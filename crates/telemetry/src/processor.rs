@@ -60,7 +60,8 @@ impl AsyncSpanProcessor {
     #[must_use]
     pub fn health(&self) -> Health {
         let started = self.started.sum();
-        let destinations: Vec<_> = self.queues.iter().map(|queue| queue.health()).collect();
+        let awake = self.queues.iter().filter(|queue| !queue.slumbers());
+        let destinations: Vec<_> = awake.map(|queue| queue.health()).collect();
         // Every queue was handed all that ended, so any of them tells how many did.
         let ended = destinations.first().map_or(0, |first| first.ended + first.sampled_out);
         let time = self.hot_path.as_ref().map(|nanos| Duration::from_nanos(nanos.sum()));

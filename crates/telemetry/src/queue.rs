@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 mod fill;
+mod slumber;
 
 use fill::{Fill, Level, MOST_BYTES, MOST_SPANS, bounded};
 
@@ -78,6 +79,7 @@ pub(crate) struct Queue {
     listeners: Listeners,
     /// Spans that begin and end, where the destination is told of them.
     starts: Option<Arc<Starts>>,
+    slumber: slumber::Slumber,
 }
 
 #[derive(Default)]
@@ -120,6 +122,7 @@ impl Queue {
             woken: Notify::new(),
             listeners: Listeners::default(),
             starts: None,
+            slumber: slumber::Slumber::default(),
         }
     }
 
@@ -132,6 +135,7 @@ impl Queue {
     /// Notes that a span began, if anybody wants to know and it is in the sample. Never waits.
     pub(crate) fn begin(&self, span: &Arc<Span>) {
         if let Some(starts) = &self.starts
+            && !self.slumber.lasts()
             && self.sampling.keeps(span)
         {
             starts.begin(span);
@@ -153,6 +157,9 @@ impl Queue {
 
     /// Queues a span of a weight. Never waits.
     pub(crate) fn push(&self, span: &Arc<Span>, weight: usize) {
+        if self.slumber.lasts() {
+            return;
+        }
         let is_closed = self.is_closed.load(Ordering::Relaxed);
         if let Some(starts) = &self.starts {
             starts.end(span.span_id);

@@ -1,5 +1,6 @@
 //! What the doctor found, for people and for machines.
 
+use super::check::Check;
 use super::server::Server;
 use super::spool::Spool;
 use glassbox::telemetry::config::{Settings, Variable};
@@ -24,6 +25,8 @@ pub(super) struct Diagnosis {
     pub(super) spool: Option<Spool>,
     /// The glassbox server that programs find.
     pub(super) server: Option<Server>,
+    /// What is well with it, or would be in its way.
+    pub(super) checks: Vec<Check>,
     pub(super) destinations: Vec<Destination>,
 }
 

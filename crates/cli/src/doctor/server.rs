@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use glassbox::telemetry::address::ServerAddress;
 use glassbox::telemetry::config;
+use glassbox_server::store::examine;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -28,12 +29,8 @@ impl Server {
             Ok(version) => (Some(version), None),
             Err(error) => (None, Some(format!("{error:#}"))),
         };
-        let store_bytes = address.store.as_ref().and_then(|store| {
-            let bytes = |path: PathBuf| Some(std::fs::metadata(path).ok()?.len());
-            let mut log = store.clone().into_os_string();
-            log.push("-wal");
-            Some(bytes(store.clone())? + bytes(log.into()).unwrap_or_default())
-        });
+        let store_bytes =
+            address.store.as_deref().and_then(|store| Some(examine(store).ok()??.bytes));
         let ServerAddress { url, pid, store, .. } = address;
         Some(Self { url, pid, version, store, store_bytes, problem })
     }

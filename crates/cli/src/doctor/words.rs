@@ -1,6 +1,7 @@
 //! The doctor's findings for people.
 
 use super::diagnosis::Diagnosis;
+use super::server::Server;
 use super::spool::Spool;
 use crate::paint::{self, Ink, Paint};
 use glassbox::telemetry::probe::{Report, Verdict};
@@ -55,10 +56,22 @@ pub(super) fn settings(paint: Paint, diagnosis: &Diagnosis) {
 }
 
 pub(super) fn server(paint: Paint, diagnosis: &Diagnosis) {
-    let Some(server) = &diagnosis.server else {
-        println!("No glassbox server is found; start one with: glassbox serve");
-        return;
-    };
+    println!();
+    match &diagnosis.server {
+        None => println!("No glassbox server is found; start one with: glassbox serve"),
+        Some(server) => running(paint, server),
+    }
+    for check in &diagnosis.checks {
+        let ink = if check.verdict == "ok" { Ink::Chain } else { Ink::Error };
+        let verdict = paint.paint(ink, &format!("{:<8}", check.verdict));
+        println!("  {verdict} {:<12} {}", check.check, check.seen);
+        if let Some(advice) = &check.advice {
+            println!("  {:<8} {:<12} hint: {advice}", "", "");
+        }
+    }
+}
+
+fn running(paint: Paint, server: &Server) {
     let process = server.pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
     match (&server.version, &server.problem) {
         (Some(version), _) => {
@@ -70,9 +83,6 @@ pub(super) fn server(paint: Paint, diagnosis: &Diagnosis) {
             server.url,
             problem.as_deref().unwrap_or_default()
         ),
-    }
-    if let (Some(store), Some(bytes)) = (&server.store, server.store_bytes) {
-        println!("It keeps traces in {}: {} MiB.", store.display(), bytes.div_ceil(1 << 20));
     }
 }
 

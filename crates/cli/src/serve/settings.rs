@@ -50,6 +50,21 @@ pub(super) fn keys(text: &str) -> Result<Keys, String> {
     }
 }
 
+/// The names of what a file may say.
+const KEYS: [&str; 11] = [
+    "http",
+    "grpc",
+    "store",
+    "keys_file",
+    "token_file",
+    "hosts",
+    "keep_days",
+    "keep_mib",
+    "max_body_mib",
+    "max_spans",
+    "max_connections",
+];
+
 /// What a file may say: the same as the arguments.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -80,7 +95,23 @@ pub(super) fn options(args: &Args) -> anyhow::Result<Options> {
 fn read(path: &Path) -> anyhow::Result<Written> {
     let shown = path.display();
     let text = std::fs::read_to_string(path).with_context(|| format!("{shown} cannot be read"))?;
-    toml::from_str(&text).with_context(|| format!("{shown} is no configuration of glassbox serve"))
+    parse(&text).with_context(|| format!("{shown} is no configuration of glassbox serve"))
+}
+
+fn parse(text: &str) -> anyhow::Result<Written> {
+    let table: toml::Table = toml::from_str(text)?;
+    if let Some(unknown) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
+        let line = text
+            .lines()
+            .position(|line| line.trim_start().trim_start_matches('[').starts_with(unknown));
+        let place = line.map(|at| format!("line {}: ", at + 1)).unwrap_or_default();
+        let advice = match config::nearest(unknown, &KEYS) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("type one of {}", KEYS.join(", ")),
+        };
+        bail!("{place}there is no setting {unknown}; {advice}");
+    }
+    Ok(toml::from_str(text)?)
 }
 
 fn resolve(args: &Args, variables: &ServeVariables, file: Written) -> anyhow::Result<Options> {
@@ -210,7 +241,7 @@ mod tests {
         let command =
             Command::try_parse_from(["serve", "--store", "t.db"].iter().chain(arguments))?;
         let pairs = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        resolve(&command.args, &ServeVariables::of(pairs), toml::from_str(file)?)
+        resolve(&command.args, &ServeVariables::of(pairs), parse(file)?)
     }
 
     #[test]
@@ -249,6 +280,17 @@ mod tests {
             "GLASSBOX_SERVE_HTTP: type a port, or an address",
         );
         check(&[], "grpc = 'no'", "grpc in the configuration: type a port");
-        check(&[], "htpp = 'x'", "unknown field `htpp`");
+        check(&[], "htpp = 'x'", "line 1: there is no setting htpp; did you mean http?");
+        check(
+            &[],
+            "http = '1'\nkeep-days = 3",
+            "line 2: there is no setting keep-days; did you mean keep_days?",
+        );
+        check(
+            &[],
+            "[colours]\nred = 1",
+            "line 1: there is no setting colours; type one of http, grpc",
+        );
+        check(&[], "keep_days = 'many'", "invalid type: string \"many\", expected u64");
     }
 }

@@ -6,11 +6,14 @@ use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-/// The most spans whose depth is remembered.
+/// The most spans whose parent is remembered.
 const MOST: usize = 65_536;
 
 /// The deepest that a line is indented.
 const DEEPEST: usize = 20;
+
+/// How many columns are enough for long names.
+const WIDE: usize = 110;
 
 /// The most characters of a text that somebody else wrote.
 const MOST_CHARACTERS: usize = 100;
@@ -19,66 +22,47 @@ const MOST_CHARACTERS: usize = 100;
 #[derive(Debug)]
 pub(super) struct Tree {
     paint: Paint,
-    depths: HashMap<String, usize>,
+    parents: HashMap<String, Option<String>>,
     /// In the order in which they are forgotten.
     seen: VecDeque<String>,
 }
 
 impl Tree {
     pub(super) fn new(paint: Paint) -> Self {
-        Self { paint, depths: HashMap::new(), seen: VecDeque::new() }
+        Self { paint, parents: HashMap::new(), seen: VecDeque::new() }
     }
 
     /// The line of a span that began.
-    pub(super) fn began(&mut self, span: &Value) -> String {
-        self.line(span, &span["start_us"], ">", &self.paint.paint(Ink::Faint, "..."))
+    pub(super) fn began(&self, span: &Value, width: Option<usize>) -> String {
+        self.line(span, &span["start_us"], ">", &[(Ink::Faint, "...".to_owned())], width)
     }
 
     /// The line of a span that ended.
-    pub(super) fn ended(&mut self, span: &Value) -> String {
-        let mut facts = Vec::new();
+    pub(super) fn ended(&self, span: &Value, width: Option<usize>) -> String {
         let state = span["state"].as_str().unwrap_or_default();
-        if let Some(took) = span["duration_us"].as_u64() {
-            facts.push(paint::duration(Duration::from_micros(took)));
-        }
-        let tokens = &span["tokens"];
-        if let (Some(total), Some(output)) = (tokens["total"].as_u64(), tokens["output"].as_u64()) {
-            let reasoning = tokens["reasoning"].as_u64().unwrap_or_default();
-            let output = output + reasoning;
-            let (input, output) =
-                (paint::count(total.saturating_sub(output)), paint::count(output));
-            facts.push(format!("{input} -> {output} tok"));
-        }
-        if let Some(cost) = span["cost_usd"].as_str() {
-            facts.push(format!("${cost}"));
-        }
-        if span["phases"]["attempts"].as_u64() > Some(1) {
-            facts.push(format!("{} attempts", span["phases"]["attempts"]));
-        }
-        if span["phases"]["cache_hit"] == true {
-            facts.push("from the cache".to_owned());
-        }
-        let mut facts = facts.join("  ");
-        if let Some(kind) = span["error"]["type"].as_str() {
-            let message = span["error"]["message"].as_str().unwrap_or_default();
-            let error = format!("failed: {}", safe(&format!("{kind} {message}")));
-            facts = format!("{facts}  {}", self.paint.paint(Ink::Error, &error));
-        } else if let Some(preview) = span["preview"].as_str() {
-            facts = format!("{facts}  {}", self.paint.paint(Ink::Faint, &safe(preview)));
-        }
         let mark = match state {
             "error" => "x",
             "abandoned" => "?",
             _ => "<",
         };
-        let facts = if state == "abandoned" { "abandoned: its process is gone" } else { &facts };
+        let facts = match state {
+            "abandoned" => vec![(Ink::Plain, "abandoned: its process is gone".to_owned())],
+            _ => facts(span),
+        };
         let at = if span["end_us"].is_null() { &span["start_us"] } else { &span["end_us"] };
-        self.line(span, at, mark, facts)
+        self.line(span, at, mark, &facts, width)
     }
 
-    fn line(&mut self, span: &Value, at: &Value, mark: &str, facts: &str) -> String {
+    fn line(
+        &self,
+        span: &Value,
+        at: &Value,
+        mark: &str,
+        facts: &[(Ink, String)],
+        width: Option<usize>,
+    ) -> String {
         let text = |key: &str| span[key].as_str().unwrap_or_default();
-        let depth = self.depth(text("span_id"), span["parent_id"].as_str());
+        let depth = self.depth(text("span_id"));
         let at = Timestamp::from_unix_nanos(at.as_u64().unwrap_or_default().saturating_mul(1000));
         let ink = match (text("state"), text("kind")) {
             ("error", _) => Ink::Error,
@@ -87,29 +71,106 @@ impl Tree {
             _ => Ink::Span,
         };
         let trace: String = text("trace_id").chars().take(6).collect();
-        let name = format!("{}{mark} {}", "  ".repeat(depth.min(DEEPEST)), safe(text("name")));
-        let clock = self.paint.paint(Ink::Faint, &format!("{} {trace}", paint::clock(at)));
-        format!("{clock}  {}  {facts}", self.paint.paint(ink, &format!("{name:<44}")))
-            .trim_end()
-            .to_owned()
+        let is_narrow = width.is_some_and(|width| width < WIDE);
+        let (name_width, step) = if is_narrow { (30, 1) } else { (44, 2) };
+        let indent = " ".repeat(step * depth);
+        let mut name = format!("{indent}{mark} {}", safe(text("name")));
+        if is_narrow {
+            name = name.chars().take(name_width).collect();
+        }
+        let mut parts = vec![
+            (Ink::Faint, format!("{} {trace}  ", paint::clock(at))),
+            (ink, format!("{name:<name_width$}")),
+        ];
+        for (ink, fact) in facts {
+            parts.push((*ink, format!("  {fact}")));
+        }
+        self.cut(&parts, width)
     }
 
-    fn depth(&mut self, span: &str, parent: Option<&str>) -> usize {
-        if let Some(depth) = self.depths.get(span) {
-            return *depth;
+    /// Puts parts side by side, as far as they fit.
+    fn cut(&self, parts: &[(Ink, String)], width: Option<usize>) -> String {
+        let mut left = width.unwrap_or(usize::MAX);
+        let mut line = String::new();
+        for (at, (ink, text)) in parts.iter().enumerate() {
+            let text = if at + 1 == parts.len() { text.trim_end() } else { text };
+            let long = text.chars().count();
+            let text: String = match long > left {
+                true => text.chars().take(left.saturating_sub(1)).chain(['…']).collect(),
+                false => text.to_owned(),
+            };
+            line.push_str(&self.paint.paint(*ink, &text));
+            if long > left {
+                break;
+            }
+            left -= long;
+            if left == 0 {
+                break;
+            }
         }
-        // A parent that was not seen began before we looked, or ends after its children.
-        let above = parent.map(|parent| self.depths.get(parent).copied().unwrap_or_default());
-        let depth = above.map_or(0, |above| above + 1);
-        if self.seen.len() >= MOST
+        line
+    }
+
+    /// Takes note of what a span hangs below, before any line of it or of its children is made.
+    pub(super) fn know(&mut self, span: &Value) {
+        let text = |key: &str| span[key].as_str().map(str::to_owned);
+        let Some(id) = text("span_id") else { return };
+        if self.parents.insert(id.clone(), text("parent_id")).is_some() {
+            return;
+        }
+        self.seen.push_back(id);
+        if self.seen.len() > MOST
             && let Some(oldest) = self.seen.pop_front()
         {
-            self.depths.remove(&oldest);
+            self.parents.remove(&oldest);
         }
-        self.seen.push_back(span.to_owned());
-        self.depths.insert(span.to_owned(), depth);
-        depth
     }
+
+    /// How many spans are above, as far as they were seen.
+    fn depth(&self, span: &str) -> usize {
+        let mut above = span;
+        // Spans can be in a circle.
+        for depth in 0..DEEPEST {
+            match self.parents.get(above) {
+                Some(Some(parent)) => above = parent,
+                // It is a root, or was not seen: it began before we looked, or comes later.
+                Some(None) | None => return depth,
+            }
+        }
+        DEEPEST
+    }
+}
+
+/// What is told of a span that ended: how long it took, what it used and cost, and how it went.
+fn facts(span: &Value) -> Vec<(Ink, String)> {
+    let mut facts = Vec::new();
+    if let Some(took) = span["duration_us"].as_u64() {
+        facts.push(format!("{:>6}", paint::duration(Duration::from_micros(took))));
+    }
+    let tokens = &span["tokens"];
+    if let (Some(total), Some(output)) = (tokens["total"].as_u64(), tokens["output"].as_u64()) {
+        let output = output + tokens["reasoning"].as_u64().unwrap_or_default();
+        let (input, output) = (paint::count(total.saturating_sub(output)), paint::count(output));
+        facts.push(format!("{input} -> {output} tok"));
+    }
+    if let Some(cost) = span["cost_usd"].as_str() {
+        facts.push(format!("${cost}"));
+    }
+    if span["phases"]["attempts"].as_u64() > Some(1) {
+        facts.push(format!("{} attempts", span["phases"]["attempts"]));
+    }
+    if span["phases"]["cache_hit"] == true {
+        facts.push("from the cache".to_owned());
+    }
+    let mut facts: Vec<_> = facts.into_iter().map(|fact| (Ink::Plain, fact)).collect();
+    if let Some(kind) = span["error"]["type"].as_str() {
+        let message = span["error"]["message"].as_str().unwrap_or_default();
+        let error = format!("failed: {}", safe(&format!("{kind} {message}")));
+        facts.push((Ink::Error, error));
+    } else if let Some(preview) = span["preview"].as_str() {
+        facts.push((Ink::Faint, safe(preview)));
+    }
+    facts
 }
 
 /// A text of somebody else on one line, without anything that a terminal would obey.
@@ -137,21 +198,31 @@ mod tests {
             "kind": "span", "state": "running", "start_us": us});
         let mut call = json!({"trace_id": "0af7651916cd", "span_id": "b", "parent_id": "a", "name": "chat\u{1b}[2J",
             "kind": "generation", "state": "running", "start_us": us});
-        let lines = [tree.began(&root), tree.began(&call), {
+        // The call is known first, as it is when it ends before its parent does.
+        [&call, &root].into_iter().for_each(|span| tree.know(span));
+        let lines = [tree.began(&root, None), tree.began(&call, None), {
             call["state"] = "error".into();
             call["end_us"] = (us + 812_000).into();
             call["duration_us"] = 812_000.into();
             call["tokens"] = json!({"input": 10, "output": 2, "reasoning": 0, "total": 12});
             call["error"] = json!({"type": "429", "message": "slow\ndown"});
-            tree.ended(&call)
+            tree.ended(&call, None)
         }];
         assert_eq!(
             lines,
             [
                 "00:00:00.000 0af765  > Shop.forward                                ...",
                 "00:00:00.000 0af765    > chat [2J                                  ...",
-                "00:00:00.812 0af765    x chat [2J                                  812ms  10 -> 2 tok  failed: 429 slow down",
+                "00:00:00.812 0af765    x chat [2J                                   812ms  10 -> 2 tok  failed: 429 slow down",
             ]
         );
+        let narrow = tree.ended(&call, Some(80));
+        assert_eq!(
+            narrow,
+            "00:00:00.812 0af765   x chat [2J                      812ms  10 -> 2 tok  faile…"
+        );
+        tree.paint.colour = true;
+        let painted = tree.ended(&call, Some(40));
+        assert!(painted.ends_with("…\u{1b}[0m"), "{painted:?}");
     }
 }

@@ -11,18 +11,30 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// The most spans that are remembered.
 const MOST: usize = 200_000;
 
-/// The columns, and whether they are numbers.
-pub(super) const COLUMNS: [(&str, bool); 9] = [
-    ("NAME", false),
-    ("KIND", false),
-    ("CALLS", true),
-    ("RUNNING", true),
-    ("ERRORS", true),
-    ("P50", true),
-    ("P95", true),
-    ("TOKENS", true),
-    ("COST", true),
+/// A column: its head, a shorter one, and whether it has numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Column {
+    pub(super) head: &'static str,
+    pub(super) short: &'static str,
+    pub(super) is_number: bool,
+}
+
+/// The columns of a row, in order.
+pub(super) const COLUMNS: [Column; 9] = [
+    column("NAME", "NAME", false),
+    column("KIND", "KIND", false),
+    column("CALLS", "CALLS", true),
+    column("RUNNING", "RUN", true),
+    column("ERRORS", "ERR", true),
+    column("P50", "P50", true),
+    column("P95", "P95", true),
+    column("TOKENS", "TOKENS", true),
+    column("COST", "COST", true),
 ];
+
+const fn column(head: &'static str, short: &'static str, is_number: bool) -> Column {
+    Column { head, short, is_number }
+}
 
 /// The spans of a time.
 #[derive(Debug)]
@@ -60,6 +72,11 @@ pub(super) struct Row {
 impl Board {
     pub(super) fn new(window: Duration) -> Self {
         Self { window, spans: HashMap::new() }
+    }
+
+    /// How far back it looks.
+    pub(super) const fn window(&self) -> Duration {
+        self.window
     }
 
     /// Takes note of a span, as it is now. What is known to have ended does not run again.
@@ -131,13 +148,13 @@ impl Board {
         let rows: Vec<_> = self.rows().iter().map(Row::cells).collect();
         let width = |at: usize| {
             let cells = rows.iter().map(|row| row[at].chars().count());
-            cells.chain([COLUMNS[at].0.len()]).max().unwrap_or_default()
+            cells.chain([COLUMNS[at].head.len()]).max().unwrap_or_default()
         };
         let widths: Vec<_> = (0..COLUMNS.len()).map(width).collect();
-        let heads = COLUMNS.map(|(head, _)| head.to_owned());
+        let heads = COLUMNS.map(|column| column.head.to_owned());
         let mut text = String::new();
         for row in std::iter::once(&heads).chain(&rows) {
-            let cells = row.iter().enumerate().map(|(at, cell)| match COLUMNS[at].1 {
+            let cells = row.iter().enumerate().map(|(at, cell)| match COLUMNS[at].is_number {
                 true => format!("{cell:>width$}", width = widths[at]),
                 false => format!("{cell:<width$}", width = widths[at]),
             });

@@ -2,6 +2,7 @@
 
 use crate::stage::Stage;
 use glassbox::telemetry::address::ServerAddress;
+use glassbox::telemetry::config::Settings;
 use glassbox::telemetry::destination::Destination;
 use glassbox::telemetry::observe::Observe;
 use glassbox::{Bus, Lm, Message, Request, scope};
@@ -135,4 +136,117 @@ fn programs_can_be_told_to_leave_the_server_alone() {
     let mut command = stage.command(&["demo", "--speed", "0", "--json"]);
     crate::command::json(command.env("GLASSBOX_SERVER", "off"));
     assert_eq!(stage.get("/api/v1/traces")["items"], json!([]));
+}
+
+/// A program that observes as its environment says, in which there is nothing but a runtime folder.
+struct Program {
+    observing: glassbox::telemetry::observe::Observing,
+    bus: Bus,
+    lm: Lm,
+    calls: u32,
+    _provider: Sim,
+}
+
+/// A model that answers at once, as long as its provider is kept.
+fn quick_model() -> (Sim, Lm) {
+    let sim = Sim::builder().latency(Latency::none()).start().unwrap();
+    let lm = Lm::builder("openai/gpt-4o-mini").base_url(sim.openai_url()).api_key("k");
+    (sim, lm.build().unwrap())
+}
+
+impl Program {
+    fn new(folder: &std::path::Path) -> Self {
+        let folder = folder.to_str().unwrap().to_owned();
+        let settings = Settings::from_lookup(|name| match name {
+            "XDG_RUNTIME_DIR" | "XDG_STATE_HOME" => Some(folder.clone()),
+            _ => None,
+        });
+        let bus = Bus::new();
+        let observing = Observe::from_settings(settings.unwrap()).bus(&bus).start().unwrap();
+        let (provider, lm) = quick_model();
+        Self { observing, bus, lm, calls: 0, _provider: provider }
+    }
+
+    /// Makes a call whose session is its number.
+    async fn call(&mut self) -> String {
+        self.calls += 1;
+        let session = self.calls.to_string();
+        let request = Request::new(vec![Message::user("Hello?")]);
+        let call = scope().bus(&self.bus).session(session.as_str()).run(self.lm.generate(request));
+        call.await.unwrap();
+        session
+    }
+
+    /// Makes calls until one is seen.
+    async fn call_until_seen(&mut self, stage: &Stage) -> String {
+        for _ in 0..600 {
+            let session = self.call().await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            if seen(stage, &session) {
+                return session;
+            }
+        }
+        panic!("no call was seen: {:?}", self.observing.health());
+    }
+}
+
+fn seen(stage: &Stage, session: &str) -> bool {
+    let path = format!("/api/v1/traces?q=session:{session}");
+    !stage.get(&path)["items"].as_array().unwrap().is_empty()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_starts_late_or_comes_back_elsewhere_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = Program::new(folder.path());
+    let before = program.call().await;
+    let health = program.observing.health();
+    assert!(
+        health.destinations.is_empty() && program.observing.destinations().is_empty(),
+        "{health:?}"
+    );
+
+    let stage = Stage::within(folder, &[], &[]);
+    let first = program.call_until_seen(&stage).await;
+    assert!(!seen(&stage, &before), "there was nowhere to send it");
+    let health = program.observing.health();
+    assert_eq!((health.destinations.len(), health.destinations[0].dropped.total()), (1, 0));
+
+    // While it is away, spans wait.
+    let (url, mut stage) = (stage.url().to_owned(), stage);
+    stage.child.kill().unwrap();
+    stage.child.wait().unwrap();
+    let away = program.call().await;
+    let stage = stage.again();
+    assert_ne!(stage.url(), url);
+    program.call_until_seen(&stage).await;
+    program.observing.flush_blocking(Duration::from_secs(30)).unwrap();
+    assert!(seen(&stage, &first) && seen(&stage, &away));
+    let health = program.observing.health();
+    assert_eq!((health.destinations[0].dropped.total(), health.destinations[0].queued), (0, 0));
+    program.observing.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_server_gets_nothing_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let endpoint = format!("http://localhost:{port}");
+    let runtime = folder.path().to_str().unwrap().to_owned();
+    let settings = Settings::from_lookup(|name| match name {
+        "XDG_RUNTIME_DIR" | "XDG_STATE_HOME" => Some(runtime.clone()),
+        "OTEL_EXPORTER_OTLP_ENDPOINT" => Some(endpoint.clone()),
+        _ => None,
+    });
+    let bus = Bus::new();
+    let observing = Observe::from_settings(settings.unwrap()).bus(&bus).start().unwrap();
+    let (_provider, lm) = quick_model();
+    let stage = Stage::within(folder, &["--http", &port.to_string()], &[]);
+    // Longer than the server can stay unseen.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    let request = Request::new(vec![Message::user("Hello?")]);
+    scope().bus(&bus).session("s").run(lm.generate(request)).await.unwrap();
+    observing.flush_blocking(Duration::from_secs(30)).unwrap();
+    assert!(seen(&stage, "s"));
+    assert_eq!(observing.health().destinations.len(), 1);
 }

@@ -15,4 +15,5 @@ mod signals;
 mod serve;
 mod live;
 mod tools;
+mod files;
 mod sim;

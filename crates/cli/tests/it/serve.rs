@@ -114,6 +114,92 @@ fn it_ends_in_good_order_when_asked_to() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
+/// Sends the head and half of the body of a request, so that the server waits for the rest.
+fn begin_request(server: &Running, body: &[u8]) -> TcpStream {
+    let address = server.said["otlp"].as_str().unwrap().strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let head = format!(
+        "POST /v1/traces HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\nexpect: 100-continue\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    // The server has begun to read the body when it says so.
+    let mut line = [0; 25];
+    stream.read_exact(&mut line).unwrap();
+    assert_eq!(&line, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(&body[..body.len() / 2]).unwrap();
+    stream
+}
+
+#[cfg(unix)]
+#[test]
+fn requests_that_are_under_way_are_finished_before_it_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("traces.db");
+    let mut server = Running::start(&store);
+    let body = serde_json::json!({"resourceSpans": [{"scopeSpans": [{"spans": [{
+        "traceId": "0af7651916cd43dd8448eb211c80319c", "spanId": "b7ad6b7169203331", "name": "last",
+        "startTimeUnixNano": "1767225600000001000", "endTimeUnixNano": "1767225600900002000",
+    }]}]}]})
+    .to_string();
+    let requests: Vec<_> = (0..4).map(|_| begin_request(&server, body.as_bytes())).collect();
+    kill(&server, "-TERM");
+    // It lets nobody in any more, and waits for those that are inside.
+    let address = server.said["otlp"].as_str().unwrap().strip_prefix("http://").unwrap().to_owned();
+    while TcpStream::connect(&address).is_ok() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert!(server.child.try_wait().unwrap().is_none());
+    for mut request in requests {
+        request.write_all(&body.as_bytes()[body.len() / 2..]).unwrap();
+        let mut answer = String::new();
+        request.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    assert_eq!(server.child.wait().unwrap().code(), Some(143));
+    assert_eq!(Running::start(&store).traces(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_hangup_does_not_end_a_server_without_a_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Running::start(&folder.path().join("traces.db"));
+    kill(&server, "-HUP");
+    server.send(1);
+    assert_eq!(server.traces(), 1);
+    assert!(server.child.try_wait().unwrap().is_none());
+}
+
+#[cfg(unix)]
+fn kill(server: &Running, signal: &str) {
+    let id = server.child.id().to_string();
+    assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+}
+
+#[test]
+fn what_is_misspelt_is_told_with_what_was_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("glassbox.toml");
+    std::fs::write(&config, "# mine\nkeep-days = 3\n").unwrap();
+    let (output, _, stderr) = run(&mut glassbox(&[
+        "serve",
+        "--config",
+        config.to_str().unwrap(),
+        "--store",
+        "unused.db",
+    ]));
+    assert!(!output.status.success());
+    assert!(
+        stderr.contains("glassbox.toml is no configuration of glassbox serve: line 2: there is no setting keep-days; did you mean keep_days?"),
+        "{stderr}"
+    );
+    let mut command = glassbox(&["serve", "--http", "0.0.0.0:0", "--store", "unused.db"]);
+    let (_, _, stderr) = run(command.env("GLASSBOX_SERVE_KEEPDAYS", "3"));
+    assert!(stderr.contains("did you mean GLASSBOX_SERVE_KEEP_DAYS?"), "{stderr}");
+}
+
 #[test]
 fn it_does_not_listen_to_all_the_world_without_keys() {
     let (output, _, stderr) =

@@ -29,8 +29,23 @@ impl Stage {
 
     /// Starts a server with further arguments and variables.
     pub(crate) fn with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut command = glassbox(&["serve", "--http", "0", "--grpc", "off", "--json"]);
+        Self::within(tempfile::tempdir().unwrap(), arguments, variables)
+    }
+
+    /// Ends the server, and starts another one of the same user.
+    pub(crate) fn again(mut self) -> Self {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
+        Self::within(folder, &[], &[])
+    }
+
+    /// Starts a server of the user whose files are in a folder.
+    pub(crate) fn within(folder: TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = glassbox(&["serve", "--grpc", "off", "--json"]);
+        if !arguments.contains(&"--http") {
+            command.args(["--http", "0"]);
+        }
         command.args(arguments).envs(variables.iter().copied());
         command.env("XDG_RUNTIME_DIR", folder.path()).env("XDG_DATA_HOME", folder.path());
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();

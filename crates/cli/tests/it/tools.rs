@@ -6,76 +6,6 @@ use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
 
-/// What the API answers about a trace, without what differs from one arrival to the next.
-fn answers(stage: &Stage) -> Vec<Value> {
-    let list = stage.get("/api/v1/traces?order=asc&limit=500");
-    let mut answers = Vec::new();
-    for trace in list["items"].as_array().unwrap() {
-        let id = trace["trace_id"].as_str().unwrap();
-        let mut whole = stage.get(&format!("/api/v1/traces/{id}"));
-        whole["trace"]["updated_seq"].take();
-        for span in whole["spans"].as_array().unwrap().clone() {
-            let span = span["span_id"].as_str().unwrap();
-            answers.push(stage.get(&format!("/api/v1/traces/{id}/spans/{span}")));
-        }
-        answers.push(whole);
-    }
-    answers
-}
-
-#[test]
-fn what_is_exported_and_imported_gives_the_same_answers() {
-    let stage = Stage::new();
-    stage.demo();
-    // Somebody else's span, with an error, an event, a link, and values of every kind.
-    stage.post("/v1/traces", &json!({"resourceSpans": [{
-        "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "other"}}]},
-        "scopeSpans": [{"scope": {"name": "theirs", "version": "1"}, "spans": [{
-            "traceId": "0af7651916cd43dd8448eb211c80319c", "spanId": "b7ad6b7169203331", "name": "a\u{7}b <script>",
-            "startTimeUnixNano": "1767225600000001000", "endTimeUnixNano": "1767225600900002000",
-            "attributes": [
-                {"key": "n", "value": {"intValue": "-7"}}, {"key": "d", "value": {"doubleValue": 0.5}},
-                {"key": "b", "value": {"boolValue": true}},
-                {"key": "l", "value": {"arrayValue": {"values": [{"stringValue": "x"}]}}},
-            ],
-            "events": [{"timeUnixNano": "1767225600000002000", "name": "note", "attributes": []}],
-            "links": [{"traceId": "1af7651916cd43dd8448eb211c80319c", "spanId": "c7ad6b7169203331"}],
-            "status": {"code": 2, "message": "broken"},
-        }]}],
-    }]}).to_string());
-    let original = answers(&stage);
-    assert_eq!(original.len(), 8 * 4 + 2);
-
-    for format in ["otlp", "jsonl"] {
-        let file = stage.folder.path().join(format);
-        let path = file.to_str().unwrap();
-        let (output, stdout, stderr) =
-            run(&mut stage.command(&["export", "--format", format, "--output", path]));
-        assert!(output.status.success(), "{stderr}");
-        assert_eq!((stdout.as_str(), stderr.trim()), ("", "exported 9 traces with 25 spans"));
-        let fresh = Stage::new();
-        let (output, _, stderr) = run(&mut fresh.command(&["import", path]));
-        assert!(output.status.success(), "{stderr}");
-        assert_eq!(stderr.trim(), "imported 25 spans");
-        assert_eq!(answers(&fresh), original, "{format}");
-        // Once more changes nothing.
-        run(&mut fresh.command(&["import", path]));
-        assert_eq!(answers(&fresh).len(), original.len());
-    }
-    let (_, stdout, _) = run(&mut stage.command(&["export", "status:error", "service:other"]));
-    assert_eq!(stdout.lines().count(), 1);
-}
-
-#[test]
-fn lines_that_are_none_are_named() {
-    let stage = Stage::new();
-    let file = stage.folder.path().join("lines");
-    std::fs::write(&file, "\n{\"resourceSpans\":[]}\n{\"name\":1}\n").unwrap();
-    let (output, _, stderr) = run(&mut stage.command(&["import", file.to_str().unwrap()]));
-    assert!(!output.status.success());
-    assert!(stderr.contains("lines, line 3: neither an OTLP request"), "{stderr}");
-}
-
 #[test]
 fn tail_shows_a_tree_that_grows() {
     let stage = Stage::new();
@@ -92,6 +22,39 @@ fn tail_shows_a_tree_that_grows() {
     assert_eq!(lines.lines().count(), 8, "{lines}");
     assert!(lines.lines().all(|line| line.contains("< ChainOfThought(CoffeeShop)")), "{lines}");
     assert!(!lines.contains('\u{1b}'), "piped, so without colours: {lines}");
+}
+
+#[test]
+fn tail_goes_on_when_the_server_comes_back_somewhere_else() {
+    let stage = Stage::new();
+    let mut command = stage.command(&["tail", "--json", "--limit", "1"]);
+    let mut tail = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(tail.stderr.take().unwrap());
+    let mut stdout = BufReader::new(tail.stdout.take().unwrap());
+    // It listens when it shows something.
+    let first = stage.url().to_owned();
+    let watch = |stage: &Stage| {
+        stage.post("/v1/traces", &json!({"resourceSpans": [{"scopeSpans": [{"spans": [{
+            "traceId": "0af7651916cd43dd8448eb211c80319c", "spanId": "b7ad6b7169203331", "name": "after",
+            "startTimeUnixNano": "1767225600000001000", "endTimeUnixNano": "1767225600900002000",
+        }]}]}]}).to_string());
+    };
+    while stage.get("/api/v1/health")["stream"]["readers"] == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let stage = stage.again();
+    assert_ne!(stage.url(), first);
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    assert_eq!(line, "the server is gone; waiting for it\n");
+    line.clear();
+    stderr.read_line(&mut line).unwrap();
+    assert_eq!(line, format!("the server is back: watching {}\n", stage.url()));
+    watch(&stage);
+    line.clear();
+    stdout.read_line(&mut line).unwrap();
+    assert!(line.contains("\"name\":\"after\""), "{line}");
+    assert!(tail.wait().unwrap().success());
 }
 
 #[test]
@@ -129,6 +92,57 @@ fn the_doctor_finds_the_server_and_reads_its_span_back() {
     assert_eq!(read_back["verdict"], "ok", "{read_back}");
 }
 
+/// What the doctor's checks of the server say: `check: verdict`, and what was seen.
+fn checks(report: &Value) -> Vec<(String, String)> {
+    let checks = report["checks"].as_array().unwrap().iter();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    checks
+        .map(|check| {
+            (
+                format!("{}: {}", text(&check["check"]), text(&check["verdict"])),
+                text(&check["seen"]),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn the_doctor_tells_what_is_in_the_way_of_a_server() {
+    let stage = Stage::new();
+    let said = checks(&json(&mut stage.command(&["doctor", "--json"])));
+    let words: Vec<_> = said.iter().map(|(check, _)| check.as_str()).collect();
+    assert_eq!(words, ["store: ok", "retention: ok", "disk: ok", "clock: ok"]);
+
+    // Somebody who does not find it, and wants a server of the same address and file.
+    let other = tempfile::tempdir().unwrap();
+    let (_, port) = stage.url().rsplit_once(':').unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let grpc = listener.local_addr().unwrap().to_string();
+    let ask = |variables: &[(&str, &str)]| {
+        let mut command = glassbox(&["doctor", "--json"]);
+        command.env("XDG_RUNTIME_DIR", other.path()).env("XDG_STATE_HOME", other.path());
+        json(command.env("XDG_DATA_HOME", stage.folder.path()).envs(variables.iter().copied()))
+    };
+    let report = ask(&[("GLASSBOX_SERVE_HTTP", port), ("GLASSBOX_SERVE_GRPC", &grpc)]);
+    let said = checks(&report);
+    let seen = |check: &str| {
+        let found = said.iter().find(|(name, _)| name == check);
+        found.unwrap_or_else(|| panic!("no {check} in {said:?}")).1.as_str()
+    };
+    assert!(seen("port: warning").starts_with("a glassbox server 0."), "{said:?}");
+    assert!(seen("grpc port: warning").starts_with("another program listens at"), "{said:?}");
+    assert!(seen("store: warning").ends_with("is held by a server that programs do not find"));
+    assert!(seen("disk: ok").contains("iB free at "), "{said:?}");
+    assert!(report["checks"][0]["advice"].as_str().unwrap().contains("GLASSBOX_SERVER=http://"));
+
+    let said =
+        checks(&ask(&[("GLASSBOX_SERVE_HTTP", "0.0.0.0:0"), ("GLASSBOX_SERVE_GRPC", "off")]));
+    assert_eq!((said[0].0.as_str(), said[1].0.as_str()), ("port: ok", "keys: warning"));
+    let said = checks(&ask(&[("GLASSBOX_SERVE_KEEP_DAYS", "many")]));
+    assert_eq!(said[0].0, "settings: warning");
+    assert!(said[0].1.starts_with("GLASSBOX_SERVE_KEEP_DAYS"), "{said:?}");
+}
+
 #[test]
 fn without_a_server_it_is_told_what_to_type() {
     for command in [&["tail"][..], &["top"], &["export"]] {
@@ -144,6 +158,23 @@ fn without_a_server_it_is_told_what_to_type() {
     let page = stage.said["url"].as_str().unwrap();
     let (output, _, stderr) = run(&mut glassbox(&["top", "--once", "--server", page]));
     assert!(output.status.success(), "{stderr}");
+}
+
+#[test]
+fn every_command_shows_examples() {
+    let (_, commands, _) = run(&mut glassbox(&["--help"]));
+    assert!(commands.starts_with("LLM programs you can see through\n"), "{commands}");
+    let listed = commands.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let names: Vec<_> =
+        listed.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
+    assert_eq!(names.len(), 11, "{names:?}");
+    for name in names.into_iter().filter(|name| *name != "help") {
+        let (_, help, _) = run(&mut glassbox(&[name, "--help"]));
+        let examples = help.split_once("Examples:").unwrap_or_else(|| panic!("{name}: {help}")).1;
+        assert!(examples.contains(&format!("glassbox {name}")), "{name}: {examples}");
+        let what = help.lines().next().unwrap();
+        assert!(!what.ends_with('.') && what.chars().next().unwrap().is_uppercase(), "{what}");
+    }
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn terms_are_told_apart() {
         (false, Condition::Words("iced".into())),
         (false, Condition::Text(TextKey::Name, Pattern::new("Coffee Shop"))),
         (true, Condition::Text(TextKey::Tag, Pattern::new("test"))),
-        (false, Condition::Words("a: b".into())),
+        (false, Condition::Phrase("a: b".into())),
     ];
     let terms = expected.map(|(negated, condition)| Term { negated, condition });
     assert_eq!(filter.terms, terms);

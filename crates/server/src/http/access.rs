@@ -193,7 +193,7 @@ pub(super) async fn sender(State(app): State<Arc<App>>, request: Request, next: 
     }
     app.counters.reject("not authorized", 1);
     let message = "send with the keys of this server: Authorization: Basic base64(public:secret)";
-    ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message).into_response()
+    ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message).at_path(request.uri().path())
 }
 
 /// Lets in who may look.
@@ -202,7 +202,7 @@ pub(super) async fn viewer(State(app): State<Arc<App>>, request: Request, next: 
         return next.run(request).await;
     }
     let message = "open the address with the token that the server printed, or send Authorization: Bearer TOKEN";
-    ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message).into_response()
+    ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message).at_path(request.uri().path())
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ pub(super) fn answer<T: Serialize>(headers: &HeaderMap, value: &T) -> Response {
 }
 
 pub(super) async fn healthz() -> Json<Value> {
-    Json(json!({ "status": "OK", "version": env!("CARGO_PKG_VERSION") }))
+    Json(json!({ "status": "OK", "name": "glassbox", "version": env!("CARGO_PKG_VERSION") }))
 }
 
 pub(super) async fn traces(

@@ -40,6 +40,22 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
     }
 
+    /// Answers at a path: those of Langfuse's API have errors as its clients read them, `{"message","error"}`.
+    #[must_use]
+    pub fn at_path(self, path: &str) -> Response {
+        if !path.starts_with("/api/public/") {
+            return self.into_response();
+        }
+        let error = match self.status {
+            StatusCode::NOT_FOUND => "LangfuseNotFoundError",
+            StatusCode::UNAUTHORIZED => "UnauthorizedError",
+            StatusCode::METHOD_NOT_ALLOWED => "MethodNotAllowedError",
+            _ => self.code,
+        };
+        let body = Json(json!({ "message": self.message, "error": error }));
+        self.with_headers((self.status, body).into_response())
+    }
+
     /// Returns how many seconds to wait before asking again, if that can help.
     #[must_use]
     pub fn retry_after(&self) -> Option<u64> {
@@ -55,7 +71,12 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body =
             json!({ "error": { "code": self.code, "message": self.message, "at": self.at } });
-        let mut response = (self.status, Json(body)).into_response();
+        self.with_headers((self.status, Json(body)).into_response())
+    }
+}
+
+impl ApiError {
+    fn with_headers(&self, mut response: Response) -> Response {
         if let Some(seconds) = self.retry_after() {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -5,12 +5,15 @@
 mod question;
 mod observations;
 mod traces;
+mod score_query;
 mod scores;
 mod daily;
 
 pub(super) use daily::list as daily;
 pub(super) use observations::{by_cursor, list as observations, one as observation};
-pub(super) use scores::{create as create_score, list as scores, one as score};
+pub(super) use scores::{
+    by_cursor as scores_by_cursor, create as create_score, list as scores, one as score,
+};
 pub(super) use traces::{list as traces, one as trace, session, sessions};
 
 use super::App;
@@ -22,7 +25,7 @@ use crate::langfuse::PROJECT;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -49,14 +52,57 @@ impl From<ApiError> for Failed {
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
         let Self(error) = self;
-        let retry_after = error.retry_after().map(|seconds| ("retry-after", seconds.to_string()));
-        let name = match error.status {
-            StatusCode::NOT_FOUND => "LangfuseNotFoundError",
-            _ => error.code,
-        };
-        let body = Json(json!({ "message": error.message, "error": name }));
-        (error.status, axum::response::AppendHeaders(retry_after), body).into_response()
+        error.at_path(PATHS)
     }
+}
+
+/// How all paths of this API begin.
+pub(super) const PATHS: &str = "/api/public/";
+
+/// What can be read and sent here, for whoever asks for something else.
+const ROUTES: [&str; 18] = [
+    "GET health",
+    "GET projects",
+    "GET traces",
+    "GET traces/ID",
+    "GET observations",
+    "GET observations/ID",
+    "GET v2/observations",
+    "GET sessions",
+    "GET sessions/ID",
+    "GET scores",
+    "GET scores/ID",
+    "GET v2/scores",
+    "GET v2/scores/ID",
+    "GET v3/scores",
+    "GET metrics/daily",
+    "POST scores",
+    "POST ingestion",
+    "POST otel/v1/traces",
+];
+
+/// Answers what there is not here.
+pub(super) fn unknown(method: &Method, uri: &Uri) -> Response {
+    let message = not_served(method, uri);
+    ApiError::new(StatusCode::NOT_FOUND, "not_found", message).at_path(PATHS)
+}
+
+/// Answers what is asked for in another way.
+pub(super) async fn wrong_method(method: Method, uri: Uri) -> Response {
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    let message = match uri.path().starts_with(PATHS) {
+        true => not_served(&method, &uri),
+        false => format!("{method} is not answered here; see /api/v1/openapi.json"),
+    };
+    ApiError::new(status, "method_not_allowed", message).at_path(uri.path())
+}
+
+fn not_served(method: &Method, uri: &Uri) -> String {
+    let asked = uri.path().trim_start_matches(PATHS);
+    let routes = ROUTES.join(", ");
+    format!(
+        "{method} {asked} is not answered here: this is a glassbox server, which answers {routes} below {PATHS}"
+    )
 }
 
 /// Takes a batch, and answers each event alone, as Langfuse does: 207.

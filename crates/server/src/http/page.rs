@@ -1,6 +1,7 @@
 //! The page: files that are part of the program.
 
 use super::error::ApiError;
+use super::langfuse;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
@@ -11,6 +12,9 @@ struct Files;
 
 /// Answers with a file, or with the page itself for the paths that it knows what to show for.
 pub(super) async fn page(method: Method, uri: Uri) -> Response {
+    if uri.path().starts_with(langfuse::PATHS) {
+        return langfuse::unknown(&method, &uri);
+    }
     let path = uri.path().trim_start_matches('/');
     if path.starts_with("api/") || path.starts_with("v1/") {
         return ApiError::not_found("route").into_response();

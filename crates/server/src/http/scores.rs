@@ -39,7 +39,12 @@ pub(super) async fn list(
 ) -> Result<Response, ApiError> {
     let trace_id = params.trace_id.as_deref().map(id).transpose()?;
     let list = ListParams { limit: params.limit, cursor: params.cursor, ..ListParams::default() };
-    let query = ScoreQuery { trace_id, name: params.name, id: None, paging: list.paging()? };
+    let query = ScoreQuery {
+        trace_ids: trace_id.into_iter().collect(),
+        names: params.name.into_iter().collect(),
+        paging: list.paging()?,
+        ..ScoreQuery::default()
+    };
     let page = app.ask(move |store| store.scores(&query)).await?;
     Ok(answer(&headers, &page))
 }

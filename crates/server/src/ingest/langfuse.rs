@@ -143,7 +143,6 @@ fn trace(body: &Map<String, Value>, made_at: u64) -> Result<Span, String> {
         ("name", keys::TRACE_NAME),
         ("input", keys::OBSERVATION_INPUT),
         ("output", keys::OBSERVATION_OUTPUT),
-        ("tags", keys::TRACE_TAGS),
     ];
     add(&mut attributes, body, &fields);
     add(&mut attributes, body, &[("metadata", langfuse_old::TRACE_METADATA)]);
@@ -220,6 +219,7 @@ fn shared(body: &Map<String, Value>) -> Vec<KeyValue> {
         ("environment", keys::ENVIRONMENT),
         ("release", keys::RELEASE),
         ("version", keys::VERSION),
+        ("tags", keys::TRACE_TAGS),
     ];
     add(&mut attributes, body, &fields);
     attributes

@@ -1,6 +1,6 @@
 //! Filters of streams: the same language as for lists, applied to changes as they come.
 
-use crate::filter::{Condition, Filter, Has, NumberKey, Status, TextKey};
+use crate::filter::{Condition, Filter, Has, NumberKey, Phrase, Status, TextKey};
 use crate::received::{ReceivedSpan, State, events_of};
 use crate::store::Change;
 use crate::view::TraceSummary;
@@ -23,10 +23,11 @@ pub fn matches(filter: &Filter, change: &Change) -> bool {
 fn span_fits(condition: &Condition, span: &ReceivedSpan) -> bool {
     let context = &span.context;
     match condition {
-        Condition::Words(words) => holds(
-            words,
-            [Some(&span.name), span.input_preview.as_ref(), span.output_preview.as_ref()],
-        ),
+        Condition::Words(words) => holds_words(words, &texts_of_span(span)),
+        Condition::Phrase(words) => holds_phrase(words, &texts_of_span(span)),
+        Condition::Any(terms) => {
+            terms.iter().any(|term| span_fits(&term.condition, span) != term.negated)
+        }
         Condition::Text(key, pattern) => {
             let fits = |text: Option<&str>| text.is_some_and(|text| pattern.matches(text));
             match key {
@@ -46,6 +47,9 @@ fn span_fits(condition: &Condition, span: &ReceivedSpan) -> bool {
                 TextKey::Service => fits(context.service.as_deref()),
                 TextKey::Trace => fits(Some(&span.trace_id.to_string())),
                 TextKey::Span => fits(Some(&span.span_id.to_string())),
+                TextKey::Parent => {
+                    span.parent_id.is_some_and(|id| pattern.matches(&id.to_string()))
+                }
                 TextKey::Tool => fits(span.tool.as_deref()),
                 TextKey::Event => {
                     events_of(span.kind, span.state).iter().any(|event| pattern.matches(event))
@@ -73,6 +77,7 @@ fn span_fits(condition: &Condition, span: &ReceivedSpan) -> bool {
         Condition::Has(Has::CacheHit) => {
             span.phases.as_ref().is_some_and(|phases| phases.cache_hit)
         }
+        Condition::Has(Has::Parent) => span.parent_id.is_some(),
         Condition::Has(Has::Score) => false,
         Condition::Metadata(key, pattern) => context.metadata.get(key).is_some_and(|value| {
             value
@@ -84,10 +89,11 @@ fn span_fits(condition: &Condition, span: &ReceivedSpan) -> bool {
 
 fn trace_fits(condition: &Condition, trace: &TraceSummary) -> bool {
     match condition {
-        Condition::Words(words) => holds(
-            words,
-            [Some(&trace.name), trace.input_preview.as_ref(), trace.output_preview.as_ref()],
-        ),
+        Condition::Words(words) => holds_words(words, &texts_of_trace(trace)),
+        Condition::Phrase(words) => holds_phrase(words, &texts_of_trace(trace)),
+        Condition::Any(terms) => {
+            terms.iter().any(|term| trace_fits(&term.condition, trace) != term.negated)
+        }
         Condition::Text(key, pattern) => {
             let fits = |text: Option<&str>| text.is_some_and(|text| pattern.matches(text));
             match key {
@@ -107,6 +113,7 @@ fn trace_fits(condition: &Condition, trace: &TraceSummary) -> bool {
                 | TextKey::Kind
                 | TextKey::Error
                 | TextKey::Span
+                | TextKey::Parent
                 | TextKey::Tool => false,
             }
         }
@@ -127,7 +134,7 @@ fn trace_fits(condition: &Condition, trace: &TraceSummary) -> bool {
         Condition::Status(status) => state(*status) == trace.state,
         Condition::Has(Has::Error) => trace.errors > 0,
         Condition::Has(Has::CacheHit) => trace.cache_hits > 0,
-        Condition::Has(Has::Score) => false,
+        Condition::Has(Has::Score | Has::Parent) => false,
         Condition::Metadata(key, pattern) => trace.metadata.get(key).is_some_and(|value| {
             value
                 .as_str()
@@ -145,11 +152,40 @@ const fn state(status: Status) -> State {
     }
 }
 
+/// What there is to search of a span here.
+fn texts_of_span(span: &ReceivedSpan) -> [Option<&str>; 3] {
+    [Some(&span.name), span.input_preview.as_deref(), span.output_preview.as_deref()]
+}
+
+/// What there is to search of a trace here.
+fn texts_of_trace(trace: &TraceSummary) -> [Option<&str>; 3] {
+    [Some(&trace.name), trace.input_preview.as_deref(), trace.output_preview.as_deref()]
+}
+
 /// Tells whether all words stand in one or another of the texts.
-fn holds<const N: usize>(words: &str, texts: [Option<&String>; N]) -> bool {
-    let texts: Vec<_> = texts.into_iter().flatten().map(|text| text.to_lowercase()).collect();
+fn holds_words(words: &str, texts: &[Option<&str>]) -> bool {
+    let texts: Vec<_> = texts.iter().flatten().map(|text| text.to_lowercase()).collect();
     words.to_lowercase().split_whitespace().all(|word| {
         let word = word.trim_matches('*');
         texts.iter().any(|text| text.contains(word))
     })
+}
+
+/// Tells whether the words stand side by side in one of the texts.
+fn holds_phrase(words: &str, texts: &[Option<&str>]) -> bool {
+    let phrase = Phrase::new(words);
+    texts.iter().flatten().any(|text| phrase.stands_in(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_stand_anywhere_and_phrases_side_by_side() {
+        let texts = [Some("Iced latte"), None, Some("with oat milk")];
+        assert!(holds_words("milk LATTE", &texts) && !holds_words("milk tea", &texts));
+        assert!(holds_phrase("oat milk", &texts) && holds_phrase("ICED", &texts));
+        assert!(!holds_phrase("milk oat", &texts) && !holds_phrase("latte with", &texts));
+    }
 }

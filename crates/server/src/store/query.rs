@@ -2,7 +2,7 @@
 
 use super::Retention;
 use crate::filter::Filter;
-use glassbox_trace::id::TraceId;
+use glassbox_trace::id::{SpanId, TraceId};
 
 /// Which part of a list is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,17 +113,57 @@ pub enum FacetKey {
     Service,
 }
 
-/// Which scores are wanted.
+/// Which scores are wanted. An empty list lets all pass.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ScoreQuery {
-    /// Only those of this trace.
-    pub trace_id: Option<TraceId>,
-    /// Only those of this name.
-    pub name: Option<String>,
-    /// Only this one.
-    pub id: Option<String>,
+    /// Only those of one of these traces.
+    pub trace_ids: Vec<TraceId>,
+    /// Only those of one of these spans.
+    pub span_ids: Vec<SpanId>,
+    /// Only those of one of these names.
+    pub names: Vec<String>,
+    /// Only these.
+    pub ids: Vec<String>,
+    /// Only those of one of these kinds.
+    pub kinds: Vec<ScoreKind>,
+    /// Only those of one of these values.
+    pub values: Vec<ScoreValue>,
+    /// Only numbers from this one on.
+    pub min: Option<f64>,
+    /// Only numbers up to this one.
+    pub max: Option<f64>,
+    /// Only those whose traces are of one of these environments.
+    pub environments: Vec<String>,
+    /// Only those whose traces are of this user.
+    pub user_id: Option<String>,
+    /// Only those that arrived then or later, microseconds since the epoch.
+    pub from_us: Option<i64>,
+    /// Only those that arrived before then.
+    pub to_us: Option<i64>,
     /// Which part is wanted.
     pub paging: Paging,
+}
+
+/// What the value of a score is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScoreKind {
+    /// A number.
+    Number,
+    /// Yes or no.
+    Flag,
+    /// A word, or some.
+    Text,
+}
+
+/// A value that scores are compared with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ScoreValue {
+    /// A number.
+    Number(f64),
+    /// Yes or no.
+    Flag(bool),
+    /// A word, or some.
+    Text(String),
 }
 
 /// What can be counted.

@@ -18,9 +18,14 @@ mod retention;
 mod commit;
 mod writer;
 mod condition;
+mod judgement;
 mod list;
 mod aggregate;
 mod detail;
+mod phrase;
+mod examine;
+
+pub use examine::{Examined, examine};
 
 use super::{
     Batch, Changes, Countable, FacetKey, Paging, Retention, ScoreQuery, StatsQuery, Store,
@@ -156,6 +161,7 @@ impl SqliteStore {
         connection.busy_timeout(PATIENCE)?;
         connection.set_prepared_statement_cache_capacity(64);
         connection.execute_batch("PRAGMA cache_size = -4096; PRAGMA mmap_size = 0;")?;
+        phrase::add(&connection)?;
         Ok(connection)
     }
 

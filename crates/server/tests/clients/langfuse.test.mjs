@@ -46,6 +46,7 @@ async function startServer() {
   const origin = new URL(otlp).origin;
   return {
     origin,
+    token,
     async ask(path) {
       const response = await fetch(`${origin}/api/v1${path}`, { headers: { authorization: `Bearer ${token}` } });
       assert.equal(response.status, 200, path);
@@ -187,4 +188,23 @@ test('scores', async () => {
   const found = Object.fromEntries(items.map((score) => [score.name, score]));
   assertFields(found.taste, { value: 0.9, span_id: span.id, trace_id: span.traceId, comment: 'sweet' });
   assertFields(found.verdict, { value: 'good', span_id: null });
+});
+
+test('what was sent is read with the same client', async () => {
+  const span = await startActiveObservation('read', async (span) => span.update({ input: 'in', output: 'out' }));
+  await provider.forceFlush();
+  client.score.create({ traceId: span.traceId, name: 'good', value: 1, dataType: 'BOOLEAN' });
+  await client.score.flush();
+  const { api } = new LangfuseClient({ publicKey: 'pk', secretKey: server.token, baseUrl: server.origin });
+  const { data } = await api.observations.getMany({ traceId: span.traceId, fields: 'core,basic,io', isRootObservation: true });
+  assert.deepEqual(
+    data.map(({ id, name, input, output }) => ({ id, name, input, output })),
+    [{ id: span.id, name: 'read', input: 'in', output: 'out' }],
+  );
+  const scores = await api.scoresV3.getManyV3({ traceId: span.traceId, fields: 'subject' });
+  assert.deepEqual(
+    scores.data.map(({ name, value, dataType, subject }) => ({ name, value, dataType, subject })),
+    [{ name: 'good', value: true, dataType: 'BOOLEAN', subject: { kind: 'trace', id: span.traceId } }],
+  );
+  await assert.rejects(api.prompts.get('greeting'), /is not answered here/);
 });

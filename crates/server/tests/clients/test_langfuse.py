@@ -4,6 +4,7 @@ import unittest
 from datetime import datetime, timedelta, timezone
 
 from langfuse import Langfuse, propagate_attributes
+from langfuse.api import NotFoundError
 from opentelemetry.sdk.trace import TracerProvider
 
 from stage import Stage, text, tokens
@@ -15,7 +16,7 @@ ASKED = [
 
 
 #: Clients of one key share what sends, so each has its own.
-KEYS = [f"pk-{number}" for number in range(5)]
+KEYS = [f"pk-{number}" for number in range(7)]
 
 
 class LangfusePython(Stage):
@@ -169,6 +170,60 @@ class LangfusePython(Stage):
         found = {score["name"]: score for score in self.ask(f"/scores?trace_id={span.trace_id}")["items"]}
         self.assert_fields(found["taste"], {"value": 0.9, "span_id": span.id, "comment": "sweet"})
         self.assert_fields(found["verdict"], {"value": "good", "span_id": None, "trace_id": span.trace_id})
+
+    def test_what_was_sent_is_read_with_the_same_client(self):
+        client = self.client()
+        with propagate_attributes(user_id="ada", session_id="morning"):
+            with client.start_as_current_observation(name="order", as_type="agent") as agent:
+                with client.start_as_current_observation(
+                    name="ask", as_type="generation", model="gpt-4o-mini", input=ASKED
+                ) as ask:
+                    ask.update(output="With oat milk?", usage_details={"input": 20, "output": 10})
+        scores = [("taste", 0.9, None), ("good", 1, "BOOLEAN"), ("verdict", "sweet", "CATEGORICAL")]
+        for name, value, data_type in scores:
+            client.create_score(
+                name=name,
+                value=value,
+                data_type=data_type,
+                trace_id=agent.trace_id,
+                observation_id=ask.id,
+                comment="why",
+            )
+        client.flush()
+        self.trace(agent.trace_id)
+
+        api = client.api
+        self.assertEqual(api.health.health().status, "OK")
+        observations = api.observations.get_many(
+            trace_id=agent.trace_id, fields="core,basic,io,model,usage,trace_context", environment=["default", "other"]
+        )
+        by_id = {one.id: one for one in observations.data}
+        self.assertEqual({id: one.type for id, one in by_id.items()}, {ask.id: "GENERATION", agent.id: "AGENT"})
+        generation = by_id[ask.id]
+        self.assertEqual(generation.parent_observation_id, agent.id)
+        self.assertEqual((generation.user_id, generation.session_id), ("ada", "morning"))
+        self.assertEqual(generation.model, "gpt-4o-mini")
+        self.assertEqual(generation.usage_details, {"input": 20, "output": 10, "total": 30})
+        self.assertEqual(generation.output, "With oat milk?")
+        roots = api.observations.get_many(trace_id=agent.trace_id, is_root_observation=True)
+        self.assertEqual([one.id for one in roots.data], [agent.id])
+
+        found = api.scores.get_many(trace_id=agent.trace_id, fields="details,subject,annotation")
+        self.assertEqual(
+            {(score.name, score.data_type, score.value) for score in found.data},
+            {("taste", "NUMERIC", 0.9), ("good", "BOOLEAN", True), ("verdict", "CATEGORICAL", "sweet")},
+        )
+        for score in found.data:
+            self.assertEqual((score.subject.kind, score.subject.id), ("observation", ask.id))
+            self.assertEqual((score.subject.trace_id, score.comment), (agent.trace_id, "why"))
+        first = api.scores.get_many(trace_id=agent.trace_id, limit=2)
+        rest = api.scores.get_many(trace_id=agent.trace_id, limit=2, cursor=first.meta.cursor)
+        self.assertEqual((len(first.data), len(rest.data), rest.meta.cursor), (2, 1, None))
+
+    def test_what_is_not_here_is_told(self):
+        with self.assertRaises(NotFoundError) as raised:
+            self.client().api.prompts.get("greeting")
+        self.assertIn("is not answered here", raised.exception.body["message"])
 
     def test_keys_are_checked(self):
         self.assertTrue(self.client().auth_check())

@@ -1,6 +1,7 @@
 //! The query API: what each route answers, and that its description says so.
 
 use crate::stage::{Stage, call, failed, span, text};
+use glassbox_server::filter;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -208,7 +209,7 @@ async fn wrong_questions_are_answered_with_what_to_type() {
     }
     insta::assert_snapshot!(answers.join("\n"), @r#"
     /api/v1/spans?q=colour:red
-      400 bad_filter: there is no key "colour"; type one of name, model, provider, kind, error, session, user, tag, environment, release, version, service, trace, span, tool, event, cost, tokens, duration, retries, errors, spans, start, status, has, metadata.KEY, or put the words in quotes
+      400 bad_filter: there is no key "colour"; type one of name, model, provider, kind, error, session, user, tag, environment, release, version, service, trace, span, parent, tool, event, cost, tokens, duration, retries, errors, spans, start, status, has, metadata.KEY, or put the words in quotes
     /api/v1/spans?limit=501
       400 bad_request: limit cannot be 501; type a number from 1 to 500
     /api/v1/spans?limit=many
@@ -335,5 +336,38 @@ fn compare(document: &Value, schema: &Value, answer: &Value, at: &str) {
             }
         }
         _ => (),
+    }
+}
+
+/// The keys that are read, that the documentation names and that the page offers are the same, and so are their words.
+#[test]
+fn filters_are_the_same_wherever_they_are_named() {
+    let known: BTreeSet<String> = filter::keys().iter().map(ToString::to_string).collect();
+    let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+
+    let docs = include_str!("../../../../docs/api.md");
+    let table = docs.split_once("## Filters").unwrap().1.split("\n## ").next().unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| `"));
+    let first_cells = rows.map(|row| row.split('|').nth(1).unwrap());
+    let in_docs =
+        first_cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).map(str::to_owned);
+    assert_eq!(in_docs.collect::<BTreeSet<_>>(), known, "docs/api.md");
+
+    let page = include_str!("../../ui/filter_bar.js");
+    let list = |from: &str, to: &str| {
+        page.split_once(from).unwrap().1.split_once(to).unwrap().0.to_owned()
+    };
+    let quoted =
+        |text: &str| text.split('\'').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+    let rows = list("FILTER_KEYS = [", "];");
+    let on_page =
+        rows.split('[').skip(1).map(|row| quoted(row)[0].replace("metadata.", "metadata.KEY"));
+    assert_eq!(on_page.collect::<BTreeSet<_>>(), known, "filter_bar.js");
+    let has: BTreeSet<_> = quoted(&list("  has: [", "]")).into_iter().collect();
+    assert_eq!(has, words(filter::Has::WORDS), "filter_bar.js");
+    let status: BTreeSet<_> = quoted(&list("  status: [", "]")).into_iter().collect();
+    assert_eq!(status, words(filter::Status::WORDS), "filter_bar.js");
+    for word in filter::Has::WORDS.iter().chain(filter::Status::WORDS) {
+        assert!(table.contains(&format!("`{word}`")), "docs/api.md: {word}");
     }
 }

@@ -166,7 +166,7 @@ fn scores_and_facets(store: &dyn Store) {
         event("score-create", json!({"id": "1", "traceId": trace, "name": "taste", "value": 0.5, "comment": "bitter"})),
     ]});
     write(store, langfuse(body.to_string().as_bytes()).unwrap().batch);
-    let query = ScoreQuery { trace_id: Some(trace.parse().unwrap()), ..ScoreQuery::default() };
+    let query = ScoreQuery { trace_ids: vec![trace.parse().unwrap()], ..ScoreQuery::default() };
     let scores = store.scores(&query).unwrap().items;
     assert_eq!(store.count(Countable::Scores(&query)).unwrap(), 1);
     assert_eq!(store.count(Countable::Sessions(&Filter::default())).unwrap(), 1);

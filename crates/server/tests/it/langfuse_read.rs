@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 const TRACE: &str = "01010101010101010101010101010101";
 
-async fn stage() -> Stage {
+pub(crate) async fn stage() -> Stage {
     let stage = Stage::new().await;
     let mut root = span(1, 1, 0, "CoffeeShopAgent.forward", 0, 100);
     root.attributes = vec![
@@ -44,7 +44,7 @@ async fn stage() -> Stage {
     stage
 }
 
-async fn get(stage: &Stage, path: &str) -> Value {
+pub(crate) async fn get(stage: &Stage, path: &str) -> Value {
     let get = stage.client.get(stage.url(path)).basic_auth("pk", Some(&stage.running.token));
     let response = get.send().await.unwrap();
     assert_eq!(response.status(), 200, "{path}");
@@ -52,7 +52,7 @@ async fn get(stage: &Stage, path: &str) -> Value {
 }
 
 /// Checks that what a client's model wants is there: `name:type`, with `?` for what may be null.
-fn has(value: &Value, fields: &str) {
+pub(crate) fn has(value: &Value, fields: &str) {
     for field in fields.split_whitespace() {
         let (name, kind) = field.split_once(':').unwrap();
         let found = value.get(name).unwrap_or_else(|| panic!("{name} is missing in {value}"));

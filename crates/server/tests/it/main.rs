@@ -7,6 +7,7 @@ mod order;
 mod sqlite;
 mod langfuse;
 mod langfuse_read;
+mod langfuse_v3;
 mod live;
 mod access;
 mod limits;

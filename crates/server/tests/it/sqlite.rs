@@ -3,7 +3,9 @@
 use crate::contract::{batch, write};
 use crate::stage::{call, span};
 use glassbox_server::filter::Filter;
-use glassbox_server::store::{Change, SqliteOptions, SqliteStore, Store, StoreError, TraceQuery};
+use glassbox_server::store::{
+    Change, SqliteOptions, SqliteStore, Store, StoreError, TraceQuery, examine,
+};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -55,6 +57,22 @@ fn a_file_of_a_later_version_is_left_alone() {
     drop(connection);
     let error = SqliteStore::open(options(&folder)).unwrap_err();
     assert!(error.to_string().contains("has version 99"), "{error}");
+    assert_eq!(examine(&folder.path().join("traces.db")).unwrap_err(), error);
+}
+
+#[test]
+fn a_store_can_be_looked_at_while_it_is_in_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("traces.db");
+    assert_eq!(examine(&path), Ok(None));
+    let store = SqliteStore::open(options(&folder)).unwrap();
+    write(&store, batch(vec![span(1, 1, 0, "root", 0, 10)]));
+    let examined = examine(&path).unwrap().unwrap();
+    assert!(examined.is_in_use && examined.bytes > 0 && examined.version > 0, "{examined:?}");
+    drop(store);
+    assert!(!examine(&path).unwrap().unwrap().is_in_use);
+    std::fs::write(&path, "a diary".repeat(2000)).unwrap();
+    assert!(matches!(examine(&path), Err(StoreError::Corrupt { .. })));
 }
 
 #[test]
@@ -228,4 +246,104 @@ fn words_that_are_everywhere_are_found_as_well() {
         (whole("common"), whole("-common"), whole("rare"), whole("common rare")),
         ((70, 500), (1, 1), (1, 1), (0, 0))
     );
+}
+
+#[test]
+fn words_in_quotes_stand_side_by_side() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(options(&folder)).unwrap();
+    let said = |trace: u8, text: &str| {
+        let mut span = span(trace, 1, 0, "order", 0, 10);
+        span.attributes = vec![crate::stage::text("langfuse.observation.output", text)];
+        span
+    };
+    write(
+        &store,
+        batch(vec![
+            said(1, r#"{"error":"no such\ncup"}"#),
+            said(2, "such a cup? there is no"),
+            said(3, "Un caf\u{e9} cr\u{e8}me, no such CUPS"),
+        ]),
+    );
+    store.settle().blocking_recv().unwrap().unwrap();
+    for (words, count) in [
+        ("no such cup", 2),
+        ("\"no such cup\"", 1),
+        ("\"no such cup*\"", 2),
+        ("\"such no\"", 0),
+        ("\"NO Such\"", 2),
+        ("\"cafe creme\"", 1),
+        ("-\"no such\"", 1),
+        ("\"no such\" creme", 1),
+        ("\"cup\"", 2),
+        ("\"order\"", 3),
+        ("\" - \"", 3),
+    ] {
+        assert_eq!(found(&store, words), count, "{words}");
+        let spans = store.spans(&Filter::parse(words, 0).unwrap(), &Default::default()).unwrap();
+        assert_eq!(spans.items.len(), count, "{words}");
+    }
+}
+
+#[test]
+fn phrases_of_words_that_stand_everywhere_are_found_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(options(&folder)).unwrap();
+    for trace in 0..12_u8 {
+        let spans = (1..=100).map(|id| {
+            let name = if id == 100 && trace == 7 { "iced latte please" } else { "latte, iced" };
+            span(trace + 1, id, 0, name, 0, 10)
+        });
+        write(&store, batch(spans.collect()));
+    }
+    store.settle().blocking_recv().unwrap().unwrap();
+    assert_eq!((found(&store, "iced latte"), found(&store, "\"iced latte\"")), (12, 1));
+}
+
+#[test]
+fn a_span_is_found_by_its_own_id_without_looking_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(options(&folder)).unwrap();
+    for trace in 1..=40 {
+        write(&store, batch((1..=100).map(|id| span(trace, id, 0, "s", 0, 10)).collect()));
+    }
+    drop(store);
+    let connection = rusqlite::Connection::open(folder.path().join("traces.db")).unwrap();
+    let plan = |sql: &str| {
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let rows = statement.query_map([], |row| row.get::<_, String>(3)).unwrap();
+        rows.collect::<Result<Vec<_>, _>>().unwrap().join("; ")
+    };
+    // As the store asks, with a list's order and end.
+    let asked = plan(
+        "SELECT s.name FROM spans s JOIN traces t ON t.no = s.id >> 20
+         WHERE 1 AND (s.span_id & 63 = 5 AND s.span_id = 517) AND s.flags & 1 = 0 ORDER BY s.id DESC LIMIT 2",
+    );
+    assert_eq!(
+        asked,
+        "SEARCH s USING INDEX spans_by_span_id (<expr>=?); SEARCH t USING INTEGER PRIMARY KEY (rowid=?)"
+    );
+}
+
+#[test]
+fn a_file_of_the_version_before_becomes_as_new_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(options(&folder)).unwrap();
+    write(&store, batch(vec![span(1, 7, 0, "old", 0, 10)]));
+    drop(store);
+    let connection = rusqlite::Connection::open(folder.path().join("traces.db")).unwrap();
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    let before = version - 1;
+    connection
+        .execute_batch(&format!("DROP INDEX spans_by_span_id; PRAGMA user_version = {before}"))
+        .unwrap();
+    drop(connection);
+    let store = SqliteStore::open(options(&folder)).unwrap();
+    for (filter, count) in
+        [("span:0707070707070707", 1), ("span:0808080808080808", 0), ("span:07*", 1)]
+    {
+        let spans = store.spans(&Filter::parse(filter, 0).unwrap(), &Default::default()).unwrap();
+        assert_eq!(spans.items.len(), count, "{filter}");
+        assert_eq!(found(&store, filter), count, "{filter}");
+    }
 }

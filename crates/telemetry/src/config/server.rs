@@ -42,22 +42,36 @@ pub(super) fn folder(env: &Environment<'_>) -> Option<PathBuf> {
     Some(runtime.or_else(|| super::spool::state_folder(env))?.join("glassbox"))
 }
 
-/// Adds the server to the destinations, or lets the one that leads there already announce what begins.
+/// Adds the server to the destinations, or lets the one that leads there already announce what begins. Returns it if it
+/// does not run yet, but may.
 pub(super) fn add(
     env: &Environment<'_>,
     destinations: &mut Vec<Destination>,
     (limits, sampling): (Limits, Sampling),
-) -> Result<(), ConfigError> {
-    let Some(address) = address(env)? else { return Ok(()) };
-    for destination in destinations.iter_mut() {
-        if destination.announces_to(&address)? {
-            return Ok(());
+) -> Result<Option<Destination>, ConfigError> {
+    let address = address(env)?;
+    // One that is named stays where it is; one that was found may come back somewhere else.
+    let folder = folder(env).filter(|_| env.get(SERVER).is_none());
+    if let Some(address) = &address {
+        for destination in destinations.iter_mut() {
+            if destination.announces_to(address)? {
+                return Ok(None);
+            }
         }
     }
-    let destination = Destination::server(&address)?.limits(limits).sampling(sampling);
+    let destination = match (folder, &address) {
+        (Some(folder), address) => Destination::found_in(folder, address.as_ref())?,
+        (None, Some(address)) => Destination::server(address)?,
+        (None, None) => return Ok(None),
+    };
+    let destination = destination.limits(limits).sampling(sampling);
     // Whoever says how long spans wait means it.
     let is_said = env.get("OTEL_BSP_SCHEDULE_DELAY").is_some();
     let destination = if is_said { destination } else { destination.hurried() };
-    destinations.push(super::trusting(destination, env.first(&[super::CA_FILE]))?);
-    Ok(())
+    let destination = super::trusting(destination, env.first(&[super::CA_FILE]))?;
+    if address.is_none() {
+        return Ok(Some(destination));
+    }
+    destinations.push(destination);
+    Ok(None)
 }

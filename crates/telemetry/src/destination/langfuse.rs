@@ -81,6 +81,7 @@ pub(super) fn target(config: LangfuseConfig) -> Result<(String, HttpTarget), Con
         uploads_media: upload_media,
         certificates: Vec::new(),
         live: None,
+        whereabouts: None,
         check,
     };
     Ok((base_url, target))

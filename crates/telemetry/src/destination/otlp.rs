@@ -86,6 +86,7 @@ pub(super) fn target(config: OtlpConfig) -> Result<HttpTarget, ConfigError> {
         uploads_media: false,
         certificates: Vec::new(),
         live: None,
+        whereabouts: None,
         check,
     })
 }

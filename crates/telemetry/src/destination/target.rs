@@ -2,6 +2,7 @@
 
 use crate::destination::otlp::Protocol;
 use crate::destination::server::LiveTarget;
+use crate::destination::whereabouts::Whereabouts;
 use crate::error::{ConfigError, Kind};
 use crate::parcel::Format;
 use crate::spool::Identity;
@@ -11,6 +12,7 @@ use glassbox_trace::otlp::Profile;
 use reqwest::Certificate;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
 use url::Url;
 
 /// An address that takes OTLP, and how to speak to it.
@@ -28,6 +30,8 @@ pub(crate) struct HttpTarget {
     pub(crate) certificates: Vec<Certificate>,
     /// Where spans are announced when they begin, if anywhere.
     pub(crate) live: Option<Box<LiveTarget>>,
+    /// Where it is now, if it may be anywhere.
+    pub(crate) whereabouts: Option<Arc<Whereabouts>>,
     /// What to check when the destination does not accept the credentials.
     pub(crate) check: &'static str,
 }
@@ -38,10 +42,23 @@ impl HttpTarget {
         Format { gzip: self.gzip, json: self.protocol == Protocol::HttpJson }
     }
 
+    /// Returns the address and the headers as they are now.
+    pub(crate) fn now(&self) -> (Url, HeaderMap) {
+        match self.whereabouts.as_ref().and_then(|whereabouts| whereabouts.now()) {
+            Some(here) => (here.spans, here.headers),
+            None => (self.url.clone(), self.headers.clone()),
+        }
+    }
+
     /// Tells who the destination is, so that spans on disk go to no other one: by its address, and by the public part of
     /// its credentials. A key can be corrected without another identity, so keys count by their name alone, and a user
     /// with a password by the user.
+    ///
+    /// A server that is found by its file is the user's own, wherever it listens this time.
     pub(crate) fn identity(&self) -> Identity {
+        if self.whereabouts.is_some() {
+            return Identity(*b"glassbox");
+        }
         let given = self.headers.iter().filter(|(_, value)| value.is_sensitive());
         let mut lines: Vec<_> = given.map(|(name, value)| public_part(name, value)).collect();
         lines.sort();

@@ -9,7 +9,7 @@ use crate::report::{FlushError, FlushReport};
 use glassbox_events::bus::Subscription;
 use std::any::Any;
 use std::sync::mpsc::RecvTimeoutError;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::WeakUnboundedSender;
@@ -20,7 +20,8 @@ use tokio::sync::mpsc::WeakUnboundedSender;
 #[derive(Debug)]
 pub struct Observing {
     processor: Arc<AsyncSpanProcessor>,
-    subscriptions: Vec<Subscription>,
+    /// They begin when a destination is there.
+    subscriptions: Arc<Subscriptions>,
     infos: Vec<DestinationInfo>,
     flush_deadline: Duration,
     /// What ends with it.
@@ -29,9 +30,9 @@ pub struct Observing {
 }
 
 impl Observing {
-    pub(super) const fn new(
+    pub(super) fn new(
         processor: Arc<AsyncSpanProcessor>,
-        subscriptions: Vec<Subscription>,
+        subscriptions: Arc<Subscriptions>,
         infos: Vec<DestinationInfo>,
         flush_deadline: Duration,
     ) -> Self {
@@ -99,7 +100,7 @@ impl Observing {
     /// Some spans since the last flush could not be delivered.
     pub async fn shutdown(mut self) -> Result<FlushReport, FlushError> {
         self.kept.clear();
-        self.subscriptions.clear();
+        self.subscriptions.end();
         let (deadline, stop_by) = self.deadlines();
         let report = self.answers(Some(deadline), |queue, reply| queue.stop(reply, stop_by)).await;
         self.ended = true;
@@ -156,7 +157,11 @@ impl Observing {
         let mut report = FlushReport::default();
         for (at, queue) in self.processor.queues().iter().enumerate() {
             let answered = answers.iter().position(|(queue, _)| *queue == at);
-            report.add(queue, answered.map(|answer| answers.swap_remove(answer).1));
+            let told = answered.map(|answer| answers.swap_remove(answer).1);
+            // One that has not been there yet was given nothing.
+            if !queue.slumbers() {
+                report.add(queue, told);
+            }
         }
         report
     }
@@ -189,10 +194,35 @@ impl Drop for Observing {
             return;
         }
         self.kept.clear();
-        self.subscriptions.clear();
+        self.subscriptions.end();
         let (deadline, stop_by) = self.deadlines();
         self.answers_by(deadline, |queue, reply| queue.stop(reply, stop_by));
         self.tell_losses();
+    }
+}
+
+/// What is heard of the bus, until it ends.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions(Mutex<Option<Vec<Subscription>>>);
+
+impl Subscriptions {
+    /// Hears nothing yet.
+    pub(super) fn none() -> Self {
+        Self(Mutex::new(Some(Vec::new())))
+    }
+
+    /// Begins to hear, unless it does or has ended.
+    pub(super) fn begin(&self, subscribe: impl FnOnce() -> Vec<Subscription>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(all) = all.as_mut().filter(|all| all.is_empty()) {
+            *all = subscribe();
+        }
+    }
+
+    fn end(&self) {
+        // Dropped after the lock: whoever hears an event at this moment is waited for.
+        let ended = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(ended);
     }
 }
 

@@ -5,7 +5,7 @@ use super::super::asked::Asked;
 use super::Failed;
 use super::question::Question;
 use crate::detail::SpanDetail;
-use crate::filter::{Condition, Filter, Pattern, Term, TextKey};
+use crate::filter::{Condition, Filter, Has, Pattern, Term, TextKey};
 use crate::ingest::{langfuse_span_id, langfuse_trace_id};
 use crate::langfuse;
 use crate::store::{Countable, Paging, Store, StoreError};
@@ -16,6 +16,9 @@ use axum::extract::{Path, State};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// The most observations of a part.
+const MOST_OBSERVATIONS: usize = 1000;
 
 const FILTERS: [(&str, TextKey); 6] = [
     ("name", TextKey::Name),
@@ -86,8 +89,25 @@ fn filter(question: &Question) -> Result<Filter, Failed> {
             condition: Condition::Text(TextKey::Trace, Pattern::new(&id)),
         });
     }
-    if question.one("parentObservationId").is_some() {
-        return Err(Failed::bad_request("parentObservationId is not known here; ask for traceId"));
+    let mut add = |negated, condition| filter.terms.push(Term { negated, condition });
+    // An empty one asks for what has no parent.
+    match question.0.iter().find(|(name, _)| name == "parentObservationId") {
+        Some((_, none)) if none.is_empty() => add(true, Condition::Has(Has::Parent)),
+        Some((_, parent)) => {
+            let id = langfuse_span_id(parent).to_string();
+            add(false, Condition::Text(TextKey::Parent, Pattern::new(&id)));
+        }
+        None => (),
+    }
+    match question.one("isRootObservation") {
+        Some("true") => add(true, Condition::Has(Has::Parent)),
+        Some("false") => add(false, Condition::Has(Has::Parent)),
+        Some(other) => {
+            return Err(Failed::bad_request(&format!(
+                "isRootObservation cannot be {other:?}; type true or false"
+            )));
+        }
+        None => (),
     }
     Ok(filter)
 }
@@ -113,7 +133,7 @@ pub(in super::super) async fn by_cursor(
 ) -> Result<Json<Value>, Failed> {
     let question = Question(asked);
     let filter = filter(&question)?;
-    let limit = question.limit()?;
+    let limit = question.limit(MOST_OBSERVATIONS)?;
     let paging = Paging { limit, cursor: question.one("cursor").map(str::to_owned), skip: 0 };
     let page = app.ask(move |store| {
         let page = store.spans(&filter, &paging)?;

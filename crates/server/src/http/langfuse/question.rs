@@ -2,6 +2,7 @@
 
 use super::super::error::ApiError;
 use crate::filter::{Condition, Filter, NumberKey, Pattern, Range, Status, Term, TextKey};
+use crate::langfuse::DEFAULT_ENVIRONMENT;
 use crate::received::instant_us;
 use crate::store::Paging;
 use serde_json::{Value, json};
@@ -33,7 +34,7 @@ impl Question {
             .map(|(_, value)| value.as_str())
     }
 
-    fn number(&self, name: &str) -> Result<Option<usize>, ApiError> {
+    pub(super) fn number(&self, name: &str) -> Result<Option<usize>, ApiError> {
         let wrong = |text: &str| {
             ApiError::bad_request(format!("{name} cannot be {text:?}; type a number from 1"))
         };
@@ -42,35 +43,47 @@ impl Question {
             .transpose()
     }
 
+    /// Refuses to be asked for what is not known here: an answer that ignored it would be wrong.
+    pub(super) fn refuse(&self, names: &[&str], instead: &str) -> Result<(), ApiError> {
+        match names.iter().find(|name| self.one(name).is_some()) {
+            Some(name) => Err(ApiError::bad_request(format!(
+                "{name} is not known here; ask for single fields, such as {instead}"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// More than the most are cut down, as Langfuse does.
-    pub(super) fn limit(&self) -> Result<usize, ApiError> {
-        Ok(self.number("limit")?.unwrap_or(50).min(MOST_ITEMS))
+    pub(super) fn limit(&self, most: usize) -> Result<usize, ApiError> {
+        Ok(self.number("limit")?.unwrap_or(50).min(most))
     }
 
     pub(super) fn page(&self) -> Result<Page, ApiError> {
-        Ok(Page { page: self.number("page")?.unwrap_or(1), limit: self.limit()? })
+        Ok(Page { page: self.number("page")?.unwrap_or(1), limit: self.limit(MOST_ITEMS)? })
     }
 
-    /// Makes a filter of those names that are asked for.
+    /// Makes a filter of those names that are asked for: of all of several tags, and of any of several others.
     pub(super) fn filter(
         &self,
         texts: &[(&str, TextKey)],
         times: [&str; 2],
     ) -> Result<Filter, ApiError> {
-        if self.one("filter").is_some() {
-            return Err(ApiError::bad_request(
-                "filter is not known here; ask for single fields, such as name",
-            ));
-        }
+        self.refuse(&["filter"], "name")?;
         let mut terms = Vec::new();
         let mut add = |condition| terms.push(Term { negated: false, condition });
         for (name, key) in texts {
+            let text = |value: &str| Condition::Text(*key, Pattern::new(value));
             let values: Vec<_> = self.all(name).collect();
-            if values.len() > 1 && *key != TextKey::Tag {
-                return Err(ApiError::bad_request(format!("{name} can stand here once only")));
-            }
-            for value in values {
-                add(Condition::Text(*key, Pattern::new(value)));
+            match key {
+                TextKey::Tag => values.into_iter().map(text).for_each(&mut add),
+                TextKey::Environment if values.contains(&DEFAULT_ENVIRONMENT) => {
+                    let none = Term { negated: true, condition: text("*") };
+                    add(Condition::Any(any(values.into_iter().map(text)).chain([none]).collect()));
+                }
+                _ if values.len() > 1 => {
+                    add(Condition::Any(any(values.into_iter().map(text)).collect()));
+                }
+                _ => values.into_iter().map(text).for_each(&mut add),
             }
         }
         let [from, to] = times.map(|name| self.instant(name));
@@ -79,13 +92,21 @@ impl Question {
             add(Condition::Number(NumberKey::Start, Range { min, max }));
         }
         if let Some(level) = self.one("level") {
-            let negated = !level.eq_ignore_ascii_case("error");
+            let negated = match level.to_ascii_uppercase().as_str() {
+                "ERROR" => false,
+                "DEFAULT" => true,
+                _ => {
+                    return Err(ApiError::bad_request(format!(
+                        "level cannot be {level:?}; type ERROR or DEFAULT, others are not told apart here"
+                    )));
+                }
+            };
             terms.push(Term { negated, condition: Condition::Status(Status::Error) });
         }
         Ok(Filter { terms })
     }
 
-    fn instant(&self, name: &str) -> Result<Option<i64>, ApiError> {
+    pub(super) fn instant(&self, name: &str) -> Result<Option<i64>, ApiError> {
         let wrong = |text: &str| {
             ApiError::bad_request(format!(
                 "{name} cannot be {text:?}; type a time such as 2026-01-01T00:00:00Z"
@@ -95,6 +116,10 @@ impl Question {
         let read = |text: &str| instant_us(&text.replace(' ', "+"));
         self.one(name).map(|text| read(text).ok_or_else(|| wrong(text))).transpose()
     }
+}
+
+fn any(conditions: impl Iterator<Item = Condition>) -> impl Iterator<Item = Term> {
+    conditions.map(|condition| Term { negated: false, condition })
 }
 
 impl Page {

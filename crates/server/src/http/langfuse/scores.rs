@@ -7,7 +7,8 @@ use super::super::clock::now_us;
 use super::super::error::ApiError;
 use super::Failed;
 use super::question::Question;
-use crate::ingest::{langfuse_score, langfuse_trace_id};
+use super::score_query;
+use crate::ingest::langfuse_score;
 use crate::langfuse;
 use crate::store::{Batch, Countable, NewScore, ScoreQuery, Store, StoreError};
 use crate::view::ScoreView;
@@ -25,11 +26,8 @@ pub(in super::super) async fn list(
 ) -> Result<Json<Value>, Failed> {
     let question = Question(asked);
     let page = question.page()?;
-    let query = ScoreQuery {
-        trace_id: question.one("traceId").map(langfuse_trace_id),
-        name: question.one("name").map(str::to_owned),
-        id: None,
-        paging: page.paging(),
+    let Some(query) = score_query::by_page(&question, page.paging())? else {
+        return Ok(Json(page.answer(Vec::new(), 0)));
     };
     let answer = app.ask(move |store| {
         let total = store.count(Countable::Scores(&query))?;
@@ -40,11 +38,54 @@ pub(in super::super) async fn list(
     Ok(Json(answer.await?))
 }
 
+/// The groups of fields that can be asked for beside the others.
+const GROUPS: [&str; 3] = ["details", "subject", "annotation"];
+
+/// The third version: a part at a time, with values of their own type.
+pub(in super::super) async fn by_cursor(
+    State(app): State<Arc<App>>,
+    Asked(asked): Asked<Vec<(String, String)>>,
+) -> Result<Json<Value>, Failed> {
+    let question = Question(asked);
+    let fields: Vec<String> = question
+        .one("fields")
+        .into_iter()
+        .flat_map(|fields| fields.split(','))
+        .map(|group| group.trim().to_owned())
+        .filter(|group| !group.is_empty() && group != "core")
+        .collect();
+    if let Some(other) = fields.iter().find(|field| !GROUPS.contains(&field.as_str())) {
+        let groups = GROUPS.join(", ");
+        return Err(Failed::bad_request(&format!(
+            "fields cannot be {other:?}; type one of {groups}"
+        )));
+    }
+    let limit = question.number("limit")?.unwrap_or(50);
+    let query = score_query::by_cursor(&question, limit)?;
+    let answer = app.ask(move |store| {
+        let Some(query) = query else { return Ok((Vec::new(), None)) };
+        let page = store.scores(&query)?;
+        let groups: Vec<&str> = fields.iter().map(String::as_str).collect();
+        let shown = page.items.iter().map(|score| {
+            let environment = trace_of(store, score)?.map(|trace| trace["environment"].clone());
+            Ok::<_, StoreError>(langfuse::score_v3(score, environment, &groups))
+        });
+        Ok((shown.collect::<Result<Vec<_>, _>>()?, page.next_cursor))
+    });
+    let (data, cursor) = answer.await?;
+    let mut meta = json!({ "limit": limit });
+    // Where there is no more, the cursor is left out.
+    if let Some(cursor) = cursor {
+        meta["cursor"] = cursor.into();
+    }
+    Ok(Json(json!({ "data": data, "meta": meta })))
+}
+
 pub(in super::super) async fn one(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Failed> {
-    let query = ScoreQuery { id: Some(id), ..ScoreQuery::default() };
+    let query = ScoreQuery { ids: vec![id], ..ScoreQuery::default() };
     let found = app.ask(move |store| {
         let score = store.scores(&query)?.items.pop();
         score.map(|score| shown(store, &score)).transpose()
@@ -55,12 +96,7 @@ pub(in super::super) async fn one(
 /// Shows a score with what is known of its trace.
 fn shown(store: &dyn Store, score: &ScoreView) -> Result<Value, StoreError> {
     let mut shown = langfuse::score(score);
-    let trace = match score.trace_id.parse() {
-        Ok(trace_id) => store.trace(trace_id, 0)?,
-        Err(_) => None,
-    };
-    if let Some(view) = trace {
-        let trace = langfuse::trace(&view.trace, None, None);
+    if let Some(trace) = trace_of(store, score)? {
         shown["environment"] = trace["environment"].clone();
         shown["trace"] = json!({
             "userId": trace["userId"],
@@ -69,6 +105,13 @@ fn shown(store: &dyn Store, score: &ScoreView) -> Result<Value, StoreError> {
         });
     }
     Ok(shown)
+}
+
+/// What is known of a score's trace, which need not have arrived.
+fn trace_of(store: &dyn Store, score: &ScoreView) -> Result<Option<Value>, StoreError> {
+    let Ok(trace_id) = score.trace_id.parse() else { return Ok(None) };
+    let view = store.trace(trace_id, 0)?;
+    Ok(view.map(|view| langfuse::trace(&view.trace, None, None)))
 }
 
 /// Adds a score, or a list of them as clients from version 5 on send it.

@@ -8,7 +8,7 @@ use crate::detail::SpanDetail;
 use crate::filter::{Condition, Filter, Pattern, Term, TextKey};
 use crate::ingest::langfuse_trace_id;
 use crate::langfuse;
-use crate::store::{Countable, Order, Paging, ScoreQuery, Store, StoreError, TraceQuery};
+use crate::store::{Countable, Order, Paging, ScoreQuery, Sort, Store, StoreError, TraceQuery};
 use crate::view::{SpanSummary, TraceSummary};
 use crate::wire::WireSpan;
 use axum::Json;
@@ -36,11 +36,10 @@ pub(in super::super) async fn list(
     let question = Question(asked);
     let page = question.page()?;
     let filter = question.filter(&FILTERS, ["fromTimestamp", "toTimestamp"])?;
-    let is_rising = question.one("orderBy").is_some_and(|order| order.ends_with("asc"));
-    let order = if is_rising { Order::Ascending } else { Order::Descending };
+    let (sort, order) = order(question.one("orderBy"))?;
     let answer = app.ask(move |store| {
         let total = store.count(Countable::Traces(&filter))?;
-        let query = TraceQuery { filter, order, paging: page.paging(), ..TraceQuery::default() };
+        let query = TraceQuery { filter, sort, order, paging: page.paging() };
         let traces = store.traces(&query)?.items;
         let shown = traces.iter().map(|trace| {
             let (mut shown, spans) = shown(store, trace)?;
@@ -52,6 +51,29 @@ pub(in super::super) async fn list(
         Ok(page.answer(shown.collect::<Result<_, StoreError>>()?, total))
     });
     Ok(Json(answer.await?))
+}
+
+/// Reads `timestamp.asc`.
+fn order(asked: Option<&str>) -> Result<(Sort, Order), Failed> {
+    let Some(asked) = asked else { return Ok((Sort::Start, Order::Descending)) };
+    let (column, direction) = asked.split_once('.').unwrap_or((asked, "desc"));
+    let sort = match column {
+        "timestamp" => Some(Sort::Start),
+        "latency" => Some(Sort::Duration),
+        "totalCost" => Some(Sort::Cost),
+        "totalTokens" => Some(Sort::Tokens),
+        _ => None,
+    };
+    let order = match direction.to_ascii_lowercase().as_str() {
+        "asc" => Some(Order::Ascending),
+        "desc" => Some(Order::Descending),
+        _ => None,
+    };
+    sort.zip(order).ok_or_else(|| {
+        Failed::bad_request(&format!(
+            "orderBy cannot be {asked:?}; type timestamp, latency, totalCost or totalTokens, and .asc or .desc"
+        ))
+    })
 }
 
 pub(in super::super) async fn one(
@@ -72,8 +94,8 @@ pub(in super::super) async fn one(
 
 fn scores(store: &dyn Store, trace: &TraceSummary) -> Result<Vec<Value>, StoreError> {
     let paging = Paging { limit: 1000, ..Paging::default() };
-    let query =
-        ScoreQuery { trace_id: trace.trace_id.parse().ok(), paging, ..ScoreQuery::default() };
+    let trace_ids = trace.trace_id.parse().into_iter().collect();
+    let query = ScoreQuery { trace_ids, paging, ..ScoreQuery::default() };
     Ok(store.scores(&query)?.items.iter().map(langfuse::score).collect())
 }
 

@@ -218,7 +218,11 @@ pub(super) const ROUTES: &[Route] = &[
             ("release", "string", "Only of this release"),
             ("fromTimestamp", "string", "Only from this time on"),
             ("toTimestamp", "string", "Only before this time"),
-            ("orderBy", "string", "timestamp.asc or timestamp.desc"),
+            (
+                "orderBy",
+                "string",
+                "timestamp, latency, totalCost or totalTokens, and .asc or .desc",
+            ),
         ],
         ..get("/api/public/traces", "Langfuse: lists traces", LANGFUSE)
     },
@@ -249,6 +253,10 @@ pub(super) const ROUTES: &[Route] = &[
     Route { query: SCORES, ..get("/api/public/v2/scores", "Langfuse: lists scores", LANGFUSE) },
     get("/api/public/v2/scores/{score_id}", "Langfuse: one score", LANGFUSE),
     Route {
+        query: SCORES_V3,
+        ..get("/api/public/v3/scores", "Langfuse: lists scores by cursor", LANGFUSE)
+    },
+    Route {
         query: PAGES,
         ..get(
             "/api/public/metrics/daily",
@@ -262,7 +270,11 @@ pub(super) const ROUTES: &[Route] = &[
     },
     Route {
         is_open: true,
-        ..get("/healthz", "Whether the server answers", Body::Other(JSON, "status and version"))
+        ..get(
+            "/healthz",
+            "Whether the server answers",
+            Body::Other(JSON, "status, name and version"),
+        )
     },
 ];
 
@@ -270,19 +282,47 @@ const SCORES: &[(&str, &str, &str)] = &[
     PAGES[0],
     PAGES[1],
     ("traceId", "string", "Only of this trace"),
+    ("observationId", "string", "Only of this observation"),
+    ("userId", "string", "Only of traces of this user"),
     ("name", "string", "Only of this name"),
+    ("scoreIds", "string", "Only these, with commas between"),
+    ("dataType", "string", "NUMERIC, BOOLEAN or CATEGORICAL"),
+    ("environment", "string", "Only of traces of this environment; may be given several times"),
+    ("operator", "string", "=, <, <=, > or >=, which compares with value"),
+    ("value", "number", "What numbers are compared with"),
+    ("fromTimestamp", "string", "Only from this time on"),
+    ("toTimestamp", "string", "Only before this time"),
+];
+
+const SCORES_V3: &[(&str, &str, &str)] = &[
+    PAGES[1],
+    CURSOR,
+    ("fields", "string", "details, subject and annotation, with commas between"),
+    ("traceId", "string", "Only of these traces, with commas between"),
+    ("observationId", "string", "Only of these observations of the traces"),
+    ("id", "string", "Only these, with commas between"),
+    ("name", "string", "Only of these names, with commas between"),
+    ("dataType", "string", "NUMERIC, BOOLEAN or CATEGORICAL, with commas between"),
+    ("value", "string", "Only of these values of the one dataType"),
+    ("valueMin", "number", "Only numbers from this one on"),
+    ("valueMax", "number", "Only numbers up to this one"),
+    ("environment", "string", "Only of traces of these environments, with commas between"),
+    ("fromTimestamp", "string", "Only from this time on"),
+    ("toTimestamp", "string", "Only before this time"),
 ];
 
 const OBSERVATIONS: &[(&str, &str, &str)] = &[
     PAGE,
-    ("limit", "integer", "The most items, 1 to 100; 50 if left out"),
+    ("limit", "integer", "The most items, 1 to 100, or to 1000 by cursor; 50 if left out"),
     ("cursor", "string", "Where to go on; only by cursor"),
     ("name", "string", "Only of this name"),
     ("userId", "string", "Only of this user"),
     ("sessionId", "string", "Only of this session"),
     ("type", "string", "Only of this type, such as GENERATION"),
     ("traceId", "string", "Only of this trace"),
-    ("level", "string", "Only of this level"),
+    ("parentObservationId", "string", "Only those below this one; an empty one has none above"),
+    ("isRootObservation", "boolean", "Only those with none above, or with one"),
+    ("level", "string", "ERROR or DEFAULT"),
     ("environment", "string", "Only of this environment; may be given several times"),
     ("version", "string", "Only of this version"),
     ("fromStartTime", "string", "Only from this time on"),

@@ -1,15 +1,18 @@
 //! Filters as SQL. Values are always bound, never written into the query.
 
 use super::index;
-use super::row::{kinds, kinds_and_states, state_number};
-use super::schema::PLACE_BITS;
-use crate::filter::{Condition, Filter, Has, NumberKey, Pattern, Range, Status, TextKey};
+use super::row::{self, kinds, kinds_and_states, state_number};
+use super::schema::{PLACE_BITS, SPAN_ID_PARTS};
+use crate::filter::{Condition, Filter, Has, NumberKey, Pattern, Phrase, Range, Status, TextKey};
 use crate::received::{State, events_of};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
 /// How many places of words are few.
 const FEW_PLACES: i64 = 10_000;
+
+/// How many payloads are few, when each has to be read.
+const FEW_PAYLOADS: i64 = 1_000;
 
 /// What a filter is applied to.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,9 +39,15 @@ impl Where {
     ) -> rusqlite::Result<Self> {
         let mut all = Self { sql: "1".to_owned(), values: Vec::new() };
         for term in &filter.terms {
-            all.sql.push_str(if term.negated { " AND NOT COALESCE((" } else { " AND COALESCE((" });
+            let (before, after) = match term.negated {
+                true => (" AND NOT COALESCE((", "), 0)"),
+                // An index is of use only to what stands alone.
+                false if is_of_an_index(&term.condition) => (" AND (", ")"),
+                false => (" AND COALESCE((", "), 0)"),
+            };
+            all.sql.push_str(before);
             all.condition(connection, &term.condition, over)?;
-            all.sql.push_str("), 0)");
+            all.sql.push_str(after);
         }
         Ok(all)
     }
@@ -58,6 +67,15 @@ impl Where {
     ) -> rusqlite::Result<()> {
         match condition {
             Condition::Words(words) => self.words(connection, words, over)?,
+            Condition::Phrase(words) => self.phrase(connection, words, over)?,
+            Condition::Any(terms) => {
+                self.sql.push('0');
+                for term in terms {
+                    self.sql.push_str(if term.negated { " OR NOT COALESCE((" } else { " OR COALESCE((" });
+                    self.condition(connection, &term.condition, over)?;
+                    self.sql.push_str("), 0)");
+                }
+            }
             Condition::Text(key, pattern) => self.text(*key, pattern, over),
             Condition::Number(key, range) => self.number(*key, *range, over),
             Condition::Status(status) => {
@@ -75,6 +93,11 @@ impl Where {
                 (Has::Error, Over::Spans) => "s.error_type IS NOT NULL",
                 (Has::CacheHit, Over::Traces) => "t.cache_hits > 0",
                 (Has::CacheHit, Over::Spans) => "s.flags & 16 != 0",
+                (Has::Parent, Over::Spans) => "s.parent_id IS NOT NULL",
+                (Has::Parent, Over::Traces) => {
+                    "EXISTS (SELECT 1 FROM spans s WHERE s.id >= t.no << 20 AND s.id < (t.no + 1) << 20 \
+                     AND s.parent_id IS NOT NULL)"
+                }
                 (Has::Score, _) => "EXISTS (SELECT 1 FROM scores x WHERE x.trace_id = t.trace_id)",
             }),
             Condition::Metadata(key, pattern) => {
@@ -94,31 +117,55 @@ impl Where {
             self.sql.push('1');
             return Ok(());
         };
-        // Few places are gathered first. Of many, all of which would have to be read for that, each trace looks for its own:
-        // a list is full soon then.
+        let is_rare = self.is_rare(connection, &query, FEW_PLACES)?;
+        self.places(over, is_rare, "FROM texts WHERE texts MATCH ?");
+        self.values.push(Value::Text(query));
+        Ok(())
+    }
+
+    /// Words side by side: those that have all of the words are looked at.
+    fn phrase(&mut self, connection: &Connection, words: &str, over: Over) -> rusqlite::Result<()> {
+        if Phrase::new(words).is_single() {
+            return self.words(connection, words, over);
+        }
+        let Some(query) = index::query(connection, words)? else {
+            self.sql.push('1');
+            return Ok(());
+        };
+        let is_rare = self.is_rare(connection, &query, FEW_PAYLOADS)?;
+        self.places(
+            over,
+            is_rare,
+            "FROM texts CROSS JOIN spans p ON p.id = texts.rowid CROSS JOIN blocks b ON b.no = p.block
+             WHERE texts MATCH ? AND has_phrase(b.no, b.data, p.offset, p.length, ?)",
+        );
+        self.values.extend([Value::Text(query), Value::Text(words.to_owned())]);
+        Ok(())
+    }
+
+    fn is_rare(&self, connection: &Connection, query: &str, few: i64) -> rusqlite::Result<bool> {
         let places: i64 = connection
             .prepare_cached(
                 "SELECT COUNT(*) FROM (SELECT rowid FROM texts WHERE texts MATCH ? LIMIT ?)",
             )?
-            .query_row(params![query, FEW_PLACES], |row| row.get(0))?;
-        let is_rare = places < FEW_PLACES;
+            .query_row(params![query, few], |row| row.get(0))?;
+        Ok(places < few)
+    }
+
+    /// Few places are gathered first. Of many, all of which would have to be read for that, each trace looks for its own:
+    /// a list is full soon then.
+    fn places(&mut self, over: Over, is_rare: bool, found: &str) {
         self.sql.push_str(&match (over, is_rare) {
             (Over::Traces, true) => {
-                format!("t.no IN (SELECT rowid >> {PLACE_BITS} FROM texts WHERE texts MATCH ?)")
+                format!("t.no IN (SELECT texts.rowid >> {PLACE_BITS} {found})")
             }
             (Over::Traces, false) => format!(
-                "EXISTS (SELECT 1 FROM texts WHERE texts MATCH ? AND rowid >= t.no << {PLACE_BITS} \
-                 AND rowid < (t.no + 1) << {PLACE_BITS})"
+                "EXISTS (SELECT 1 {found} AND texts.rowid >= t.no << {PLACE_BITS} \
+                 AND texts.rowid < (t.no + 1) << {PLACE_BITS})"
             ),
-            (Over::Spans, true) => {
-                "s.id IN (SELECT rowid FROM texts WHERE texts MATCH ?)".to_owned()
-            }
-            (Over::Spans, false) => {
-                "EXISTS (SELECT 1 FROM texts WHERE texts MATCH ? AND rowid = s.id)".to_owned()
-            }
+            (Over::Spans, true) => format!("s.id IN (SELECT texts.rowid {found})"),
+            (Over::Spans, false) => format!("EXISTS (SELECT 1 {found} AND texts.rowid = s.id)"),
         });
-        self.values.push(Value::Text(query));
-        Ok(())
     }
 
     /// Adds a comparison of what was written last with a pattern.
@@ -185,7 +232,22 @@ impl Where {
             TextKey::Model => self.column_fits("s.model", pattern),
             TextKey::Provider => self.column_fits("s.provider", pattern),
             TextKey::Tool => self.column_fits("s.tool", pattern),
-            TextKey::Span => self.column_fits("printf('%016x', s.span_id)", pattern),
+            TextKey::Span => match span_number(pattern) {
+                Some(number) => {
+                    self.sql.push_str(&format!(
+                        "s.span_id & {} = ? AND s.span_id = ?",
+                        SPAN_ID_PARTS - 1
+                    ));
+                    let part = number & (SPAN_ID_PARTS - 1);
+                    self.values.extend([Value::Integer(part), Value::Integer(number)]);
+                }
+                None => self.column_fits("printf('%016x', s.span_id)", pattern),
+            },
+            TextKey::Parent => {
+                let parent =
+                    "CASE WHEN s.parent_id IS NOT NULL THEN printf('%016x', s.parent_id) END";
+                self.column_fits(parent, pattern);
+            }
             TextKey::Error => {
                 self.sql.push('(');
                 self.column_fits("s.error_type", pattern);
@@ -236,6 +298,23 @@ impl Where {
         self.sql.push_str(&format!("{column} BETWEEN ? AND ?"));
         self.values.extend([Value::Integer(min), Value::Integer(max)]);
     }
+}
+
+/// Tells whether a condition compares with one value of a column that has an index.
+fn is_of_an_index(condition: &Condition) -> bool {
+    let Condition::Text(key, pattern) = condition else { return false };
+    match key {
+        TextKey::Session | TextKey::User => pattern.is_exact(),
+        TextKey::Trace => unhex(pattern).is_some(),
+        TextKey::Span => span_number(pattern).is_some(),
+        _ => false,
+    }
+}
+
+/// Reads 16 hex digits.
+fn span_number(pattern: &Pattern) -> Option<i64> {
+    let id: glassbox_trace::id::SpanId = pattern.as_str().to_ascii_lowercase().parse().ok()?;
+    Some(row::span_number(id))
 }
 
 /// Reads 32 hex digits.

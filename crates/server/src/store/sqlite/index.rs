@@ -73,7 +73,7 @@ fn index_next(connection: &Connection) -> rusqlite::Result<bool> {
 }
 
 /// All that can be searched of a span: its name, what went in and came out, and what errors and events say.
-fn text(wire: &WireSpan<'_>) -> String {
+pub(super) fn text(wire: &WireSpan<'_>) -> String {
     let mut text = String::new();
     let mut add = |part: &str| {
         if text.len() < MOST_TEXT {

@@ -2,6 +2,7 @@
 
 use super::ReadError;
 use super::condition::{Over, Where};
+use super::judgement;
 use super::row::{self, SPAN_COLUMNS, TRACE_COLUMNS, flags};
 use crate::filter::Filter;
 use crate::store::{Countable, Order, Paging, ScoreQuery, Sort, TraceQuery};
@@ -127,7 +128,7 @@ pub(super) fn scores(
     connection: &Connection,
     query: &ScoreQuery,
 ) -> Result<Page<ScoreView>, ReadError> {
-    let conditions = scores_wanted(query);
+    let conditions = judgement::wanted(query);
     let offset = offset(&query.paging)?;
     let sql = format!(
         "SELECT id, trace_id, span_id, name, value, comment, at_us FROM scores x WHERE {}
@@ -152,20 +153,6 @@ pub(super) fn scores(
     Ok(counted_page(rows, offset, query.paging.limit))
 }
 
-fn scores_wanted(query: &ScoreQuery) -> Where {
-    let mut conditions = Where { sql: "1".to_owned(), values: Vec::new() };
-    if let Some(trace_id) = query.trace_id {
-        conditions.and("trace_id = ?", [Value::Blob(trace_id.to_bytes().to_vec())]);
-    }
-    if let Some(name) = &query.name {
-        conditions.and("name = ?", [Value::Text(name.clone())]);
-    }
-    if let Some(id) = &query.id {
-        conditions.and("id = ?", [Value::Text(id.clone())]);
-    }
-    conditions
-}
-
 pub(super) fn count(connection: &Connection, what: Countable<'_>) -> Result<i64, ReadError> {
     let (sql, conditions) = match what {
         Countable::Traces(filter) => {
@@ -180,7 +167,7 @@ pub(super) fn count(connection: &Connection, what: Countable<'_>) -> Result<i64,
             conditions.and(&format!("s.flags & {} = 0", flags::TRACE_RECORD), []);
             ("SELECT COUNT(*) FROM spans s JOIN traces t ON t.no = s.id >> 20", conditions)
         }
-        Countable::Scores(query) => ("SELECT COUNT(*) FROM scores x", scores_wanted(query)),
+        Countable::Scores(query) => ("SELECT COUNT(*) FROM scores x", judgement::wanted(query)),
     };
     let mut statement = connection.prepare_cached(&format!("{sql} WHERE {}", conditions.sql))?;
     Ok(statement.query_row(params_from_iter(conditions.values), |row| row.get(0))?)
