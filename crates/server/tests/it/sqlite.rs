@@ -317,7 +317,7 @@ fn a_span_is_found_by_its_own_id_without_looking_at_all() {
     // As the store asks, with a list's order and end.
     let asked = plan(
         "SELECT s.name FROM spans s JOIN traces t ON t.no = s.id >> 20
-         WHERE 1 AND (s.span_id & 63 = 5 AND s.span_id = 517) AND s.flags & 1 = 0 ORDER BY s.id DESC LIMIT 2",
+         WHERE 1 AND (s.span_id & 15 = 5 AND s.span_id = 517) AND s.flags & 1 = 0 ORDER BY s.id DESC LIMIT 2",
     );
     assert_eq!(
         asked,
