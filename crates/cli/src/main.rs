@@ -17,7 +17,6 @@ mod paint;
 mod signals;
 mod events;
 mod client;
-mod receiver;
 mod serve;
 mod demo;
 mod doctor;

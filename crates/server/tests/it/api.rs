@@ -117,6 +117,25 @@ async fn a_trace_tells_what_its_time_went_into() {
 }
 
 #[tokio::test]
+async fn a_trace_tells_what_it_waited_for_at_each_moment() {
+    let stage = stage().await;
+    let trace = stage.get(&format!("/api/v1/traces/{TRACE}")).await;
+    let path = stage.get(&format!("/api/v1/traces/{TRACE}/path")).await;
+    let mut at = trace["trace"]["start_us"].as_i64().unwrap();
+    for stretch in path["items"].as_array().unwrap() {
+        assert_eq!(stretch["from_us"].as_i64().unwrap(), at, "no gaps: {path}");
+        at = stretch["to_us"].as_i64().unwrap();
+    }
+    assert_eq!(at, trace["trace"]["end_us"].as_i64().unwrap());
+    let ids = path["items"].as_array().unwrap().iter().map(|stretch| &stretch["span_id"]);
+    let known = trace["headline"]["critical_path"].as_array().unwrap();
+    assert!(ids.clone().all(|id| known.contains(id)) && ids.count() >= known.len());
+    let unknown = stage.url("/api/v1/traces/00000000000000000000000000000099/path");
+    let response = stage.client.get(unknown).bearer_auth(&stage.running.token).send().await;
+    assert_eq!(response.unwrap().status(), 404);
+}
+
+#[tokio::test]
 async fn scores_are_replaced_by_their_id_and_checked() {
     let stage = stage().await;
     let post = async |body: Value| {
