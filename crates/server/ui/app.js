@@ -6,11 +6,11 @@ import { say } from './copy.js';
 import { listen, showKeys } from './keyboard.js';
 import { onTurn } from './router.js';
 import { nextTheme, theme, themes } from './theme.js';
-import { healthPage } from './health.js';
-import { modelsPage } from './models.js';
-import { sessionsPage } from './sessions.js';
-import { streamPage } from './stream.js';
-import { tracesPage } from './traces.js';
+import { healthPage } from './health/page.js';
+import { modelsPage } from './models/page.js';
+import { sessionsPage } from './sessions/page.js';
+import { streamPage } from './stream/page.js';
+import { tracesPage } from './traces/page.js';
 import { tracePage } from './trace/page.js';
 
 /** @typedef {(main: HTMLElement, url: URL) => import('./router.js').Page} Mount */

@@ -1,10 +1,11 @@
 // One trace: header, tree with waterfall or lanes, and the detail of the chosen span. A running trace grows in place.
 
-import { ApiError, follow, get } from '../api.js';
+import { ApiError, get } from '../api.js';
 import { copy, say } from '../copy.js';
 import { fill, h, place } from '../dom.js';
-import { filterBar } from '../filter_bar.js';
+import { filterBar } from '../filter/bar.js';
 import { nowUs } from '../format.js';
+import { follow } from '../live.js';
 import { ask, asked, go, tracePath as pathOf } from '../router.js';
 import { remember, remembered } from '../theme.js';
 import { criticalPath } from './critical_path.js';

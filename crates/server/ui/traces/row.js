@@ -1,11 +1,11 @@
 // One trace as a row of a list: columns on a wide page, two lines on a narrow one.
 
-import { h, place } from './dom.js';
-import { ago, count, duration, grouped, moment, money } from './format.js';
-import { stateMark } from './kinds.js';
-import { term, tracePath, tracesPath } from './router.js';
+import { h, place } from '../dom.js';
+import { ago, count, duration, grouped, moment, money } from '../format.js';
+import { stateMark } from '../kinds.js';
+import { term, tracePath, tracesPath } from '../router.js';
 
-/** @typedef {import('./types.js').TraceSummary} TraceSummary */
+/** @typedef {import('../types.js').TraceSummary} TraceSummary */
 
 /** @type {{label: string, sorts: string|null, end: boolean}[]} */
 export const COLUMNS = [
@@ -126,7 +126,7 @@ export function traceRow(trace, now) {
 
 /**
  * @param {string} name
- * @param {...import('./dom.js').Child} children
+ * @param {...import('../dom.js').Child} children
  */
 function cell(name, ...children) {
   return h('div', { class: name, role: 'gridcell' }, ...children);

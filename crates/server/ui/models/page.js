@@ -1,15 +1,16 @@
 // Models: calls, errors, latency, tokens and cost over the same time axis, and a table whose rows can be chosen.
 
-import { get } from './api.js';
+import { get } from '../api.js';
 import { Chart } from './chart.js';
-import { copy } from './copy.js';
-import { fill, h } from './dom.js';
-import { firstTrace } from './first_trace.js';
-import { count, duration, grouped, moment, money, nowUs, percent } from './format.js';
-import { ask, asked, go, term, tracesPath } from './router.js';
+import { modelTable } from './table.js';
+import { copy } from '../copy.js';
+import { fill, h } from '../dom.js';
+import { firstTrace } from '../first_trace.js';
+import { count, duration, moment, money, nowUs, percent } from '../format.js';
+import { ask, asked, go, term, tracesPath } from '../router.js';
 
-/** @typedef {import('./types.js').ModelRow} ModelRow */
-/** @typedef {import('./types.js').StatPoint} StatPoint */
+/** @typedef {import('../types.js').ModelRow} ModelRow */
+/** @typedef {import('../types.js').StatPoint} StatPoint */
 
 /** @type {Record<string, [number, number]>} Length and bucket in seconds. */
 const RANGES = {
@@ -42,7 +43,7 @@ const MEASURES = [
 
 /**
  * @param {HTMLElement} main
- * @returns {import('./router.js').Page}
+ * @returns {import('../router.js').Page}
  */
 export function modelsPage(main) {
   let asking = new AbortController();
@@ -91,7 +92,10 @@ export function modelsPage(main) {
       ]);
       models = /** @type {{items: ModelRow[]}} */ (rows).items;
       at = Array.from({ length: Math.round((to - from) / bucketUs) }, (_, index) => from + index * bucketUs);
-      draw(/** @type {import('./types.js').Stats} */ (total), /** @type {import('./types.js').Stats|null} */ (single));
+      draw(
+        /** @type {import('../types.js').Stats} */ (total),
+        /** @type {import('../types.js').Stats|null} */ (single),
+      );
       fault.hidden = true;
     } catch (error) {
       if (signal.aborted) return;
@@ -101,8 +105,8 @@ export function modelsPage(main) {
   }
 
   /**
-   * @param {import('./types.js').Stats} total
-   * @param {import('./types.js').Stats|null} single
+   * @param {import('../types.js').Stats} total
+   * @param {import('../types.js').Stats|null} single
    */
   function draw(total, single) {
     const sums = models.filter(({ model }) => !chosen() || model === chosen());
@@ -132,7 +136,7 @@ export function modelsPage(main) {
   }
 
   /**
-   * @param {import('./types.js').Stats} stats
+   * @param {import('../types.js').Stats} stats
    * @param {(point: StatPoint) => number|null} pick
    * @param {'bars'|'lines'} shape
    */
@@ -182,78 +186,7 @@ export function modelsPage(main) {
         });
       return;
     }
-    const heads = ['Model', 'Calls', 'Errors', 'Retries', 'p50', 'p95', 'p99', 'First words', 'In', 'Out', 'Cost', ''];
-    fill(
-      table,
-      h(
-        'table',
-        'numbers',
-        h(
-          'thead',
-          null,
-          h(
-            'tr',
-            null,
-            ...heads.map((label, index) => h('th', { class: index > 0 ? 'num' : null, scope: 'col' }, label)),
-          ),
-        ),
-        h(
-          'tbody',
-          null,
-          ...[...models]
-            .sort((a, b) => Number(b.cost_usd ?? 0) - Number(a.cost_usd ?? 0) || b.calls - a.calls)
-            .map(modelRow),
-        ),
-      ),
-    );
-  }
-
-  /** @param {ModelRow} row */
-  function modelRow(row) {
-    const here = row.model === chosen();
-    const { model } = row;
-    // A call that names no model cannot be asked for by one.
-    const link = (/** @type {string} */ text, /** @type {string} */ q) =>
-      model === null ? text : h('a', { href: tracesPath(`${term('model', model)} start:>-${range()}${q}`) }, text);
-    const sent = (row.tokens?.input ?? 0) + (row.tokens?.cache_read ?? 0) + (row.tokens?.cache_write ?? 0);
-    const cells = [
-      link(count(row.calls), ''),
-      row.errors > 0
-        ? link(`${count(row.errors)} · ${percent(row.errors / row.calls)}`, ' has:error')
-        : h('span', 'none', '–'),
-      row.retries > 0 ? link(count(row.retries), ' retries:>0') : h('span', 'none', '–'),
-      duration(row.p50_us),
-      duration(row.p95_us),
-      duration(row.p99_us),
-      duration(row.first_chunk_p50_us),
-      h('span', { title: grouped(sent) }, count(sent)),
-      count((row.tokens?.output ?? 0) + (row.tokens?.reasoning ?? 0)),
-      h('span', { title: row.cost_usd ? `$${row.cost_usd}` : 'price not known' }, money(row.cost_usd)),
-      model === null ? '' : link('traces', ''),
-    ];
-    return h(
-      'tr',
-      { 'aria-selected': String(here) },
-      h(
-        'th',
-        { scope: 'row' },
-        model === null
-          ? h('span', 'none', 'not named')
-          : h(
-              'button',
-              {
-                class: 'pick',
-                type: 'button',
-                'aria-pressed': String(here),
-                title: 'show it in the charts',
-                onclick: () => ask({ model: here ? null : model }),
-              },
-              model,
-            ),
-        row.provider && h('span', 'none', row.provider),
-      ),
-      ...cells.map((cell) => h('td', 'num', cell)),
-    );
+    fill(table, modelTable(models, range(), chosen()));
   }
 
   /** @param {number} index */
