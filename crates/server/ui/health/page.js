@@ -37,7 +37,9 @@ export function healthPage(main) {
         h(
           'span',
           null,
-          losses.length === 0 ? `${count(health.ingest.spans)} spans received, all stored.` : losses.join(', '),
+          losses.length === 0
+            ? `All that came in is kept: ${count(health.store.spans)} spans in ${count(health.store.traces)} traces.`
+            : losses.join(', '),
         ),
       );
       fill(body, senders(health), ingest(health), store(health));

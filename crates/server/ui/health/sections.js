@@ -139,7 +139,7 @@ export function ingest({ ingest: told, stream }) {
       'dl',
       'figures',
       figure('requests', count(told.requests)),
-      figure('spans', count(told.spans)),
+      figure('starts and ends', count(told.spans)),
       figure('bytes', bytes(told.bytes)),
       figure('waiting to be stored', count(told.queue)),
       figure(

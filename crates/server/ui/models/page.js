@@ -52,6 +52,7 @@ export function modelsPage(main) {
   /** @type {number[]} */
   let at = [];
   let bucketUs = 1;
+  let usual = '1h';
 
   const ranges = h('div', { class: 'choice', role: 'group', 'aria-label': 'Time' });
   const tell = (/** @type {number|null} */ index) => {
@@ -72,7 +73,7 @@ export function modelsPage(main) {
   );
 
   const axis = /** @type {HTMLElement} */ (main.querySelector('.chart-axis'));
-  const range = () => (Object.hasOwn(RANGES, asked('range')) ? asked('range') : '1h');
+  const range = () => (Object.hasOwn(RANGES, asked('range')) ? asked('range') : usual);
   const chosen = () => asked('model');
 
   async function load() {
@@ -159,7 +160,7 @@ export function modelsPage(main) {
             class: 'button',
             type: 'button',
             'aria-pressed': String(name === range()),
-            onclick: () => ask({ range: name === '1h' ? null : name }),
+            onclick: () => ask({ range: name }),
           },
           name,
         ),
@@ -198,7 +199,10 @@ export function modelsPage(main) {
   const timer = setInterval(() => {
     if (!document.hidden && !main.querySelector('.plot:hover')) load();
   }, EVERY_MS);
-  load();
+  usualRange(asking.signal).then((name) => {
+    usual = name;
+    load();
+  });
   return {
     leave() {
       asking.abort();
@@ -225,5 +229,20 @@ export function modelsPage(main) {
     const names = [...table.querySelectorAll('.pick')].map((button) => button.textContent ?? '');
     if (names.length > 0)
       ask({ model: names[Math.min(names.length - 1, Math.max(0, names.indexOf(chosen()) + by))] }, { replace: true });
+  }
+}
+
+/**
+ * The shortest time that shows all there is, up to a day.
+ * @param {AbortSignal} signal
+ */
+async function usualRange(signal) {
+  try {
+    /** @type {{store: {oldest_us: number|null}}} */
+    const { store } = await get('/health', {}, signal);
+    const age = (nowUs() - (store.oldest_us ?? 0)) / 1e6;
+    return Object.keys(RANGES).find((name) => RANGES[name][0] >= age || name === '24h') ?? '24h';
+  } catch {
+    return '1h';
   }
 }

@@ -80,8 +80,8 @@ export function sessionsPage(main) {
         'Failed',
         'Tokens',
         'Cost',
-        'First',
-        'Last',
+        'First seen',
+        'Last seen',
         byUser() ? '' : 'Users',
       ].map((label, at) => h('div', { role: 'columnheader', class: at > 0 && at < 7 ? 'num' : null }, label)),
     );

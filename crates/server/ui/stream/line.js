@@ -1,7 +1,7 @@
 // One event of the stream as a line.
 
 import { h } from '../dom.js';
-import { clock, count, duration, moment, money } from '../format.js';
+import { clock, count, duration, gist, moment, money } from '../format.js';
 import { hue, kindMark } from '../kinds.js';
 import { tracePath } from '../router.js';
 
@@ -56,6 +56,16 @@ export function lineRow({ what, at, span, path, words }) {
       { class: 'c-took num', role: 'gridcell' },
       what !== 'start' && span?.duration_us !== null ? duration(span?.duration_us) : '',
     ),
-    h('div', { class: 'c-words', role: 'gridcell' }, words.slice(-200).replace(/\s+/g, ' ')),
+    h('div', { class: 'c-words', role: 'gridcell' }, words.slice(0, 300).replace(/\s+/g, ' ')),
   );
+}
+
+/**
+ * The end of an output; of JSON, which may be cut at its beginning, the last text in it that is more than a word.
+ * @param {string} text
+ */
+export function lastWords(text) {
+  const values = [...text.matchAll(/(?:[:[,]|^)\s*"((?:[^"\\]|\\.)+)"(?=\s*(?:[\]},]|$))/g)].map(([, value]) => value);
+  const last = values.findLast((value) => /\s/.test(value)) ?? values.at(-1);
+  return last === undefined ? gist(text) : last.replace(/\\[nrt]/g, ' ').replace(/\\(.)/g, '$1');
 }

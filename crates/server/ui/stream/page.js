@@ -9,7 +9,7 @@ import { firstTrace } from '../first_trace.js';
 import { count } from '../format.js';
 import { ask, asked, go, tracePath } from '../router.js';
 import { VirtualList } from '../virtual_list.js';
-import { lineRow } from './line.js';
+import { lastWords, lineRow } from './line.js';
 
 /** @typedef {import('../types.js').SpanSummary} SpanSummary */
 /** @typedef {import('./line.js').Line} Line */
@@ -79,7 +79,7 @@ export function streamPage(main) {
       at: (ended ? span.end_us : null) ?? span.start_us,
       span,
       path: pathOf(span),
-      words: ended ? (span.error?.message ?? span.preview ?? '') : '',
+      words: ended ? (span.error?.message ?? lastWords(span.preview ?? '')) : '',
     });
     if (paused) behind += 1;
     schedule();
@@ -115,6 +115,8 @@ export function streamPage(main) {
     }
     list.resize(lines.length);
     if (!paused) rows.scrollTop = rows.scrollHeight;
+    // What came in is drawn in this frame, not in the next.
+    list.draw();
     more.hidden = !paused || behind === 0;
     more.textContent = `${count(behind)} new ↓`;
     pause.textContent = paused ? 'Go on' : 'Pause';
@@ -138,8 +140,9 @@ export function streamPage(main) {
     const { signal } = following;
     lines = [];
     const q = asked('q');
-    const ready = get('/spans', { q, limit: 200 }, signal).then((page) => {
+    const ready = Promise.all([get('/spans', { q, limit: 200 }, signal), wordsOf(q, signal)]).then(([page, words]) => {
       const spans = [.../** @type {{items: SpanSummary[]}} */ (page).items];
+      for (const span of spans) if (span.parent_id === null) span.preview ??= words.get(span.trace_id);
       for (const span of spans)
         if (span.end_us !== null) names.set(span.span_id, { name: span.name, parent: span.parent_id });
       spans.sort((a, b) => (a.end_us ?? a.start_us) - (b.end_us ?? b.start_us));
@@ -249,4 +252,21 @@ export function streamPage(main) {
       y: () => copy(location.href, 'link'),
     },
   };
+}
+
+/**
+ * What came out of traces of late: lists of spans do not say it.
+ * @param {string} q
+ * @param {AbortSignal} signal
+ * @returns {Promise<Map<string, string|null>>}
+ */
+async function wordsOf(q, signal) {
+  try {
+    /** @type {{items: import('../types.js').TraceSummary[]}} */
+    const { items } = await get('/traces', { q, limit: 100 }, signal);
+    return new Map(items.map(({ trace_id, output_preview }) => [trace_id, output_preview]));
+  } catch {
+    // The stream goes without.
+    return new Map();
+  }
 }

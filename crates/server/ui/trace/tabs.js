@@ -23,9 +23,16 @@ export function tabsOf(detail, node) {
   const hasPhases = detail.phases !== null && detail.kind === 'generation';
   /** @type {({name: string, size: number, draw: () => HTMLElement}|false)[]} */
   const tabs = [
+    detail.state === 'running' &&
+      !talks &&
+      detail.input === null && {
+        name: 'Running',
+        size: 0,
+        draw: () => h('p', 'none', 'It is still running. What went in and what comes out is shown as soon as it ends.'),
+      },
     talks && {
       name: 'Messages',
-      size: detail.messages?.length ?? 0,
+      size: (detail.messages?.length ?? 0) + (detail.reply ? 1 : 0),
       draw: () => conversation(detail.messages ?? [], detail.reply, detail.state === 'running'),
     },
     !talks && detail.input !== null && { name: 'Input', size: 0, draw: () => anything(detail.input) },

@@ -36,14 +36,16 @@ export function tracesPage(main, url) {
   let chosen = -1;
   let longest = 1;
 
+  const facetsButton = h(
+    'button',
+    { class: 'button', type: 'button', title: 'facets (f)', onclick: toggleFacets },
+    'Facets',
+  );
   const bar = filterBar({
     value: asked('q'),
     label: 'Filter traces',
     apply: (q, typing) => ask({ q }, { replace: typing }),
-    end: [
-      h('button', { class: 'button', type: 'button', title: 'facets (f)', onclick: toggleFacets }, 'Facets'),
-      h('span', { class: 'tally', role: 'status' }),
-    ],
+    end: [facetsButton, h('span', { class: 'tally', role: 'status' })],
   });
   const head = h('div', { class: 'list-head trace-grid', role: 'row' });
   const rows = h('div', { class: 'rows', role: 'rowgroup', tabindex: '0', 'aria-label': 'Traces' });
@@ -209,6 +211,7 @@ export function tracesPage(main, url) {
 
   function drawFacets() {
     side.hidden = asked('facets') !== '1';
+    facetsButton.setAttribute('aria-pressed', String(!side.hidden));
     if (!side.hidden) facets(side, asked('q'), (text) => ask({ q: text }));
   }
   function toggleFacets() {
