@@ -204,11 +204,14 @@ fn link(
     round: &Round,
 ) -> Option<String> {
     let trace_id = round.trace_ids().next()?;
-    let langfuse =
-        observing?.destinations().iter().find_map(|destination| destination.base_url.clone());
+    let running = telemetry::config::server().ok().flatten();
+    let others = observing?.destinations().into_iter().filter(|destination| {
+        let url = destination.base_url.as_deref();
+        &*destination.name != server::NAME && url != running.as_ref().map(|server| &*server.url)
+    });
+    let langfuse = others.filter_map(|destination| destination.base_url.clone()).next();
     let own = || Some(own.filter(|_| args.serve)?.trace_url(trace_id));
-    let running =
-        || Some(server::trace_url(&telemetry::config::server().ok().flatten()?, trace_id));
+    let running = || Some(server::trace_url(running.as_ref()?, trace_id));
     langfuse.map(|base_url| format!("{base_url}/trace/{trace_id}")).or_else(own).or_else(running)
 }
 

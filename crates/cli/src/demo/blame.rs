@@ -27,9 +27,8 @@ impl Serialize for Blame {
     /// Writes all parts, `generation_ms` and so on, also those that took no time.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let rounded = |ms: f64| (ms * 100.0).round() / 100.0;
-        serializer.collect_map(
-            PARTS.map(|(part, _)| (format!("{part}_ms"), rounded(self.of(part)))),
-        )
+        serializer
+            .collect_map(PARTS.map(|(part, _)| (format!("{part}_ms"), rounded(self.of(part)))))
     }
 }
 

@@ -60,7 +60,8 @@ fn print_below(paint: Paint, spans: &[SpanDetail], span: &SpanDetail, depth: usi
     let took = summary.duration_us.map(|us| paint::duration(micros(us))).unwrap_or_default();
     let name = paint.paint(ink(summary), &format!("{name:<NAMES$}"));
     println!("{}", format!("  {name} {took:>8}  {facts}").trim_end());
-    for child in spans.iter().filter(|child| child.summary.parent_id == Some(summary.span_id.clone()))
+    for child in
+        spans.iter().filter(|child| child.summary.parent_id == Some(summary.span_id.clone()))
     {
         print_below(paint, spans, child, depth + 1);
     }
@@ -74,8 +75,7 @@ fn facts_of_call(call: &SpanSummary) -> String {
         || "cost unknown".to_owned(),
         |dollars| paint::dollars(Decimal::new(dollars.0, 12)),
     );
-    let waits =
-        call.phases.as_ref().map_or(0, |phases| phases.limiter_wait_us + phases.backoff_us);
+    let waits = call.phases.as_ref().map_or(0, |phases| phases.limiter_wait_us + phases.backoff_us);
     let waits = match waits {
         us if us >= 1000 => format!("   {} of it waiting", paint::duration(micros(us))),
         _ => String::new(),

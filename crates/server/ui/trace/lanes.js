@@ -167,11 +167,12 @@ export class Lanes {
    */
   label(pen, name, left, top, wide, ink) {
     // A character is at least half as wide as it is high: what cannot fit is not measured.
-    let words = name.slice(0, Math.floor((wide - 12) / 5));
-    while (words.length > 0 && pen.measureText(words).width > wide - 12) words = words.slice(0, -1);
-    if (words.length < Math.min(4, name.length)) return;
+    let length = Math.min(name.length, Math.floor((wide - 12) / 5));
+    const words = () => (length < name.length ? `${name.slice(0, length)}…` : name);
+    while (length > 0 && pen.measureText(words()).width > wide - 12) length -= 1;
+    if (length < Math.min(4, name.length)) return;
     pen.fillStyle = ink;
-    pen.fillText(words, left + 6, top + (LANE - 4) / 2);
+    pen.fillText(words(), left + 6, top + (LANE - 4) / 2);
   }
 
   /**
