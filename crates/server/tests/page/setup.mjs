@@ -26,7 +26,9 @@ export async function startServer() {
     '--store',
     join(folder, 'traces.db'),
   ];
-  const program = spawn(GLASSBOX_BIN, arguments_, { stdio: ['ignore', 'pipe', 'inherit'] });
+  // A server that runs here already is none of the tests' business.
+  const env = { ...process.env, XDG_RUNTIME_DIR: folder };
+  const program = spawn(GLASSBOX_BIN, arguments_, { stdio: ['ignore', 'pipe', 'inherit'], env });
   const ended = new Promise((resolve) => program.once('exit', resolve));
   const [line] = await Promise.race([
     createInterface({ input: program.stdout })
@@ -83,6 +85,36 @@ export async function startServer() {
       program.kill('SIGTERM');
       await ended;
       await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/**
+ * The demo with the server that it keeps open.
+ * @param {string[]} options
+ */
+export async function startDemo(...options) {
+  assert(GLASSBOX_BIN, 'GLASSBOX_BIN names no program');
+  const folder = await mkdtemp(join(tmpdir(), 'glassbox-demo-'));
+  const env = { PATH: process.env.PATH, HOME: folder, TMPDIR: folder, XDG_RUNTIME_DIR: folder };
+  const program = spawn(GLASSBOX_BIN, ['demo', '--serve', ...options], { stdio: ['ignore', 'pipe', 'inherit'], env });
+  const ended = new Promise((resolve) => program.once('exit', resolve));
+  let said = '';
+  for await (const line of createInterface({ input: program.stdout })) {
+    said += `${line}\n`;
+    if (line.startsWith('Stop with Ctrl-C')) break;
+  }
+  const [, url] = /The page: open (http:\S+)/.exec(said) ?? assert.fail(said);
+  return {
+    said,
+    url,
+    origin: new URL(url).origin,
+    /** Interrupts it, and returns how it ended. */
+    async stop() {
+      program.kill('SIGINT');
+      const code = await ended;
+      await rm(folder, { recursive: true, force: true });
+      return code;
     },
   };
 }

@@ -115,7 +115,9 @@ export function modelsPage(main) {
     const calls = add((row) => row.calls);
     const texts = [
       count(calls),
-      add((row) => row.errors) > 0 ? `${count(add((row) => row.errors))} · ${percent(add((row) => row.errors) / calls)}` : '0',
+      add((row) => row.errors) > 0
+        ? `${count(add((row) => row.errors))} · ${percent(add((row) => row.errors) / calls)}`
+        : '0',
       sums.length === 1 ? `${duration(sums[0].p50_us)} · ${duration(sums[0].p95_us)}` : '',
       count(add((row) => row.tokens?.total ?? 0)),
       money(add((row) => Number(row.cost_usd ?? 0))),

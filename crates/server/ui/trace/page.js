@@ -8,15 +8,14 @@ import { nowUs } from '../format.js';
 import { ask, asked, go, tracePath as pathOf } from '../router.js';
 import { remember, remembered } from '../theme.js';
 import { Detail } from './detail.js';
-import { blame, traceHeader } from './header.js';
+import { absence, blame, traceHeader } from './header.js';
 import { Lanes } from './lanes.js';
 import { Rows } from './rows.js';
 import { around, scaleOf } from './scale.js';
+import { inWords, matchesOf } from './search.js';
 import { TraceSource } from './source.js';
 import { splitter } from './splitter.js';
 import { SpanTable } from './table.js';
-
-/** @typedef {import('../types.js').SpanSummary} SpanSummary */
 
 const PLACE = 'glassbox.detail';
 const BEAT_MS = 200;
@@ -61,12 +60,13 @@ export function tracePage(main, url) {
     action('link', 'Copy link', 'copy a link (y)', () => keys.y()),
     action('json', 'Copy JSON', 'copy the trace as JSON', () => copyJson()),
   ]);
+  const tally = h('span', { class: 'tally', role: 'status' });
   const bar = filterBar({
     value: asked('q'),
     label: 'Search in this trace',
     hint: 'search this trace: words, kind:tool, error:*',
     apply: (q, typing) => ask({ q }, { replace: typing }),
-    end: [h('span', { class: 'tally', role: 'status' })],
+    end: [tally],
   });
   const view = h('div', 'trace-view', table.element);
   main.classList.add('page-trace');
@@ -95,18 +95,8 @@ export function tracePage(main, url) {
 
   /** @param {boolean} unknown @param {string} message */
   function missing(unknown, message) {
-    const words = `${traceId} has not come in, or was removed by the retention. It will be shown as soon as it comes in.`;
     main.classList.add('is-missing');
-    fill(
-      headBox,
-      h(
-        'div',
-        'empty',
-        h('h1', null, unknown ? 'No such trace yet' : 'The trace cannot be shown'),
-        h('p', null, unknown ? words : message),
-        h('p', null, h('a', { href: '/traces' }, 'To the traces')),
-      ),
-    );
+    fill(headBox, absence(traceId, unknown, message));
   }
 
   function drawHead() {
@@ -171,17 +161,12 @@ export function tracePage(main, url) {
 
   async function search() {
     searched = asked('q');
-    const tally = bar.element.querySelector('.tally');
     rows.matches = null;
-    if (tally) tally.textContent = '';
+    tally.textContent = '';
     if (searched !== '') {
       try {
-        /** @type {{items: SpanSummary[]}} */
-        const found = await get('/spans', { q: `trace:${traceId} ${searched}`, limit: 500 }, gone.signal);
-        rows.matches = new Set(found.items.map(({ span_id }) => span_id));
-        const many = rows.matches.size;
-        if (tally)
-          tally.textContent = many === 0 ? 'nothing found' : `${many}${many === 500 ? '+' : ''} found · n next`;
+        rows.matches = await matchesOf(traceId, searched, gone.signal);
+        tally.textContent = inWords(rows.matches);
         fault(null);
       } catch (error) {
         if (!gone.signal.aborted) fault(/** @type {Error} */ (error));
