@@ -205,7 +205,7 @@ fn link(
 ) -> Option<String> {
     let trace_id = round.trace_ids().next()?;
     let running = telemetry::config::server().ok().flatten();
-    let others = observing?.destinations().into_iter().filter(|destination| {
+    let others = observing?.destinations().iter().filter(|destination| {
         let url = destination.base_url.as_deref();
         &*destination.name != server::NAME && url != running.as_ref().map(|server| &*server.url)
     });

@@ -39,7 +39,6 @@ export function senders({ senders: all }) {
     'Sender',
     'Seen',
     'Running',
-    'Spans',
     'Destination',
     'Queued',
     'Sent',
@@ -84,10 +83,10 @@ export function senders({ senders: all }) {
           ? h('td', 'num', h('time', { title: moment(sender.last_seen_us) }, ago(sender.last_seen_us, now)))
           : h('td'),
         first ? cell(sender.process === null ? null : sender.running) : h('td'),
-        first ? cell(sender.spans) : h('td'),
         h('td', null, outlet?.destination ?? h('span', 'none', 'does not tell')),
         cell(outlet?.queued),
-        cell(outlet?.sent),
+        // Who does not tell what it sent has sent what came in.
+        cell(outlet ? outlet.sent : sender.spans),
         cell(outlet?.retried),
         cell(outlet?.spooled),
         h(
@@ -118,7 +117,7 @@ export function senders({ senders: all }) {
                 'tr',
                 null,
                 ...heads.map((label, at) =>
-                  h('th', { scope: 'col', class: [1, 2, 3, 5, 6, 7, 8, 9].includes(at) ? 'num' : null }, label),
+                  h('th', { scope: 'col', class: [1, 2, 4, 5, 6, 7, 8].includes(at) ? 'num' : null }, label),
                 ),
               ),
             ),
