@@ -19,6 +19,9 @@ export class ApiError extends Error {
 /** Tells `locked` when the server wants its token. @type {EventTarget} */
 export const doors = new EventTarget();
 
+/** Tells `on` and `off` as the server answers and does not, to whoever shows it. @type {EventTarget} */
+export const line = new EventTarget();
+
 /** @typedef {{etag: string, body: unknown}} Kept */
 
 /** @type {Map<string, Kept>} */
@@ -38,7 +41,7 @@ export async function get(path, query = {}, signal) {
   const kept = answers.get(url);
   /** @type {Record<string, string>} */
   const headers = kept ? { 'if-none-match': kept.etag } : {};
-  const response = await fetch(url, { headers, signal, cache: 'no-store', credentials: 'same-origin' });
+  const response = await reach(url, { headers, signal, cache: 'no-store', credentials: 'same-origin' });
   if (response.status === 304 && kept) return /** @type {T} */ (kept.body);
   if (!response.ok) throw await refusal(response);
   const body = await response.json();
@@ -61,6 +64,23 @@ export function address(path, query) {
   }
   const text = parameters.toString();
   return `/api/v1${path}${text ? `?${text}` : ''}`;
+}
+
+/**
+ * Fetches, and says in words of ours when nobody is there.
+ * @param {string} url
+ * @param {RequestInit} init
+ */
+export async function reach(url, init) {
+  try {
+    const response = await fetch(url, init);
+    line.dispatchEvent(new Event('on'));
+    return response;
+  } catch (error) {
+    if (init.signal?.aborted) throw error;
+    line.dispatchEvent(new Event('off'));
+    throw new ApiError(0, 'unreachable', 'the server does not answer; is it still running?', null);
+  }
 }
 
 /**

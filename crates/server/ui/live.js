@@ -1,6 +1,6 @@
 // The event stream: what happens, as it happens. A broken connection is taken up again where it broke off.
 
-import { ApiError, address, refusal } from './api.js';
+import { ApiError, address, line, reach, refusal } from './api.js';
 
 /**
  * @typedef {object} Listener
@@ -43,6 +43,8 @@ export async function follow(query, listener, signal) {
     }
     if (signal.aborted) return;
     listener.state?.(false);
+    // A page that nobody looks at has let go of its stream by itself.
+    if (!document.hidden) line.dispatchEvent(new Event('off'));
     await new Promise((resolve) => setTimeout(resolve, pause));
     pause = Math.min(pause * 2, 5000);
   }
@@ -59,7 +61,7 @@ async function readStream(query, listener, place, attempt, connected) {
   /** @type {Record<string, string>} */
   const headers = place.last ? { 'last-event-id': place.last } : {};
   headers.accept = 'text/event-stream';
-  const response = await fetch(address('/stream', query), { headers, signal: attempt.signal, cache: 'no-store' });
+  const response = await reach(address('/stream', query), { headers, signal: attempt.signal, cache: 'no-store' });
   if (!response.ok || !response.body) throw await refusal(response);
   connected();
   listener.state?.(true);

@@ -120,7 +120,7 @@ export async function startDemo(...options) {
 }
 
 /** A way to the server that can be cut, as a network can. */
-export async function cuttable(server) {
+export async function cuttable(server, port = 0) {
   const target = new URL(server.origin);
   const open = new Set();
   const gate = createServer((near) => {
@@ -137,7 +137,7 @@ export async function cuttable(server) {
     near.pipe(far);
     far.pipe(near);
   });
-  await new Promise((resolve) => gate.listen(0, '127.0.0.1', resolve));
+  await new Promise((resolve) => gate.listen(port, '127.0.0.1', resolve));
   const origin = `http://127.0.0.1:${gate.address().port}`;
   return {
     server: { ...server, origin, url: server.url.replace(server.origin, origin) },
