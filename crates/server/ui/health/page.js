@@ -1,6 +1,6 @@
 // Health: is anything being lost? Who sends, what was refused and why, and how large the store is.
 
-import { get } from '../api.js';
+import { ApiError, get } from '../api.js';
 import { copy } from '../copy.js';
 import { fill, h } from '../dom.js';
 import { count } from '../format.js';
@@ -34,20 +34,19 @@ export function healthPage(main) {
       fill(
         verdict,
         h('b', null, losses.length === 0 ? 'Nothing is being lost.' : 'Spans are being lost.'),
-        h(
-          'span',
-          null,
-          losses.length === 0
-            ? `All that came in is kept: ${count(health.store.spans)} spans in ${count(health.store.traces)} traces.`
-            : losses.join(', '),
-        ),
+        h('span', null, losses.length === 0 ? kept(health) : losses.join(', ')),
       );
       fill(body, senders(health), ingest(health), store(health));
     } catch (error) {
       if (gone.signal.aborted) return;
       drawn = '';
       verdict.classList.add('bad');
-      fill(verdict, h('b', null, 'The server does not answer.'), h('span', null, /** @type {Error} */ (error).message));
+      const unreachable = error instanceof ApiError && error.status === 0;
+      fill(
+        verdict,
+        h('b', null, unreachable ? 'The server does not answer.' : 'The server cannot tell how it does.'),
+        h('span', null, unreachable ? 'Below is what it said last.' : /** @type {Error} */ (error).message),
+      );
     }
   }
 
@@ -79,4 +78,10 @@ function lossesOf({ ingest: { rejected }, senders: all }) {
     }
   }
   return losses;
+}
+
+/** @param {Health} health */
+function kept({ store: { spans, traces } }) {
+  if (spans === 0) return 'Nothing has come in yet.';
+  return `All that came in is kept: ${count(spans)} spans in ${count(traces)} traces.`;
 }

@@ -168,6 +168,7 @@ export function modelsPage(main) {
         ),
       ),
     );
+    if (models.length > 0) main.classList.remove('is-empty');
     if (models.length === 0) {
       fill(
         table,
@@ -182,7 +183,9 @@ export function modelsPage(main) {
       );
       get('/traces', { limit: 1 })
         .then((page) => {
-          if (/** @type {{items: unknown[]}} */ (page).items.length === 0) fill(table, firstTrace());
+          if (/** @type {{items: unknown[]}} */ (page).items.length > 0) return;
+          main.classList.add('is-empty');
+          fill(table, firstTrace());
         })
         .catch(() => {
           /* The words above stay. */

@@ -108,6 +108,8 @@ export class Detail {
       bar,
       h('div', { class: `pane t-${tab.name}`, role: 'tabpanel', 'aria-labelledby': `tab-${tab.name}` }, tab.draw()),
     );
+    // Where there is little room, the chosen one may be out of sight.
+    bar.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
   }
 
   /** @param {Node} node */
