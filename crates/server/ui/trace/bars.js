@@ -11,6 +11,7 @@ import { share } from './scale.js';
 /** @typedef {{name: string, from: number, to: number, title: string}} Phase In microseconds from the start of the span. */
 
 const MOST_NOTES = 20;
+const FEW = 3;
 
 /**
  * Draws a span into the cell of its bar. What is there is used again: a row of thousands is not built anew while one
@@ -29,9 +30,9 @@ export function drawBar(cell, node, scale, now, path) {
     ...span.notes
       .slice(0, MOST_NOTES)
       .map(({ at_us, name }) => ({ at: at_us, to: at_us, kind: 'note-dot', title: name })),
-    // What is too short to be seen is left out: a parent between two of its children has many such moments.
+    // Of many stretches those that are too short to be seen are left out: a parent has one between any two of its children.
     ...path
-      .filter(({ from_us, to_us }) => to_us - from_us > (scale.to - scale.from) * 0.002)
+      .filter(({ from_us, to_us }) => path.length <= FEW || to_us - from_us > (scale.to - scale.from) * 0.002)
       .map(({ from_us, to_us }) => ({
         at: from_us,
         to: to_us,

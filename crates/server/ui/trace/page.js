@@ -268,6 +268,7 @@ export function tracePage(main, url) {
     if (document.hidden || source.trace?.state !== 'running') return;
     draw();
     drawHead();
+    source.freshen();
   }, BEAT_MS);
 
   return {

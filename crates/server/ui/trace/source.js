@@ -17,6 +17,10 @@ import { follow } from '../live.js';
 /** The path of a trace that runs is asked for this often at most. */
 const PATH_MS = 1000;
 
+/** What the time of a trace that runs has gone into so far is asked for this often, unless it has very many spans. */
+const HEADLINE_MS = 5000;
+const MANY = 2000;
+
 export class TraceSource {
   /**
    * @param {string} traceId
@@ -39,6 +43,8 @@ export class TraceSource {
     this.path = null;
     this.wantsPath = false;
     this.pathTimer = 0;
+    this.loading = false;
+    this.loadedAt = 0;
     signal.addEventListener('abort', () => clearTimeout(this.pathTimer));
   }
 
@@ -51,7 +57,13 @@ export class TraceSource {
     return `/traces/${encodeURIComponent(this.traceId)}${below}`;
   }
 
+  /** Asks again for what only the server can work out, from time to time while the trace runs. */
+  freshen() {
+    if (Date.now() - this.loadedAt > HEADLINE_MS && this.spans.size < MANY && !this.loading) this.load();
+  }
+
   async load() {
+    this.loading = true;
     try {
       /** @type {import('../types.js').TraceAnswer} */
       const answer = await get(this.address(), {}, this.signal);
@@ -65,6 +77,9 @@ export class TraceSource {
       if (this.trace === null) this.tell.missing(error instanceof ApiError && error.status === 404, message);
       else this.tell.fault(/** @type {Error} */ (error));
       return;
+    } finally {
+      this.loading = false;
+      this.loadedAt = Date.now();
     }
     this.tell.head();
     this.tell.spans();
@@ -92,7 +107,7 @@ export class TraceSource {
     if (name === 'missed') this.load();
     if (name !== 'trace' && name !== 'span_start' && name !== 'span_end') return;
     if (data.trace_id !== this.traceId) return;
-    if (this.trace === null) this.load();
+    if (this.trace === null && !this.loading) this.load();
     if (name === 'trace') {
       const ended = this.trace?.state === 'running' && data.state !== 'running';
       this.trace = data;

@@ -114,7 +114,7 @@ export function tabsOf(detail, node) {
           'div',
           null,
           pairs(detail.attributes),
-          section('Resource', detail.resource),
+          Object.keys(detail.resource).length > 0 && section('Resource', detail.resource),
           section('Ids', {
             trace_id: detail.trace_id,
             span_id: detail.span_id,
