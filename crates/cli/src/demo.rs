@@ -2,20 +2,18 @@
 
 use crate::config;
 use crate::paint::Paint;
-use crate::receiver::Receiver;
 use crate::signals::{Signal, Signals};
-use anyhow::Context as _;
+use account::Account;
 use calls::Watch;
 use clap::Args as ClapArgs;
 use cost::Meter;
-use gallery::Gallery;
 use glassbox::Bus;
 use glassbox::telemetry;
-use glassbox::telemetry::destination::{Destination, OtlpConfig};
 use glassbox::telemetry::observe::{Observe, Observing};
 use program::Program;
 use round::Round;
 use scene::Scene;
+use server::OwnServer;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -33,14 +31,17 @@ mod words;
 mod steps;
 mod stream;
 mod scene;
+mod threads;
+mod server;
 mod blame;
+mod account;
 mod tree;
 mod cost;
 mod compare;
 mod summary;
 mod headline;
 mod leave;
-mod gallery;
+mod guests;
 
 /// Serve the customers of a coffee shop and show all that happens, or play another scene
 ///
@@ -78,9 +79,14 @@ pub(crate) struct Args {
     /// Serve the customers four times more, twice without telemetry, and print what it costs
     #[arg(long, conflicts_with = "no_telemetry")]
     compare: bool,
-    /// Start a server besides, and keep it open after the end until Ctrl-C, so that the traces can be looked at
+    /// Keep the demo's server open after the end until Ctrl-C, so that the traces can be looked at. Customers go on coming
+    /// for a quarter of an hour, so that there is something to see
     #[arg(long, conflicts_with_all = ["json", "no_telemetry", "compare"])]
     serve: bool,
+    /// How many seconds pass with --serve until further customers come; 0 for nobody. By default 4 with the simulated
+    /// model, and nobody with a real one
+    #[arg(long, value_name = "SECONDS", requires = "serve", value_parser = clap::value_parser!(u64).range(..=3600))]
+    every: Option<u64>,
     /// How many seconds the last spans may take to be exported before the numbers are printed
     #[arg(long, default_value_t = 10, value_name = "SECONDS")]
     flush_timeout: u64,
@@ -100,22 +106,18 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut signals = runtime.block_on(async { Signals::listen() })?;
     let model = args.scene.model(args)?;
-    let receiver = Receiver::start().context("cannot listen on loopback")?;
-    let mut gallery = args.serve.then(|| runtime.block_on(Gallery::open())).transpose()?;
-    let observing = match args.no_telemetry {
-        true => None,
-        false => Some(observe(args, &receiver, gallery.as_ref())?),
-    };
-    if let Some(gallery) = &mut gallery {
-        gallery.post();
+    let mut server = (!args.no_telemetry).then(|| OwnServer::start(args.serve)).transpose()?;
+    let observing = server.as_ref().map(|server| observe(args, server)).transpose()?;
+    if let Some(server) = server.as_mut().filter(|_| args.serve) {
+        server.post();
     }
     let paint = Paint { colour: config::colour() };
     if !args.json {
-        headline::opening(args, &model, observing.as_ref());
+        headline::opening(args, &model, observing.as_ref(), server.as_ref());
     }
 
     let stream = (!args.json).then(|| stream::Stream::start(paint, args)).transpose()?;
-    let meter = Meter::start(&model, &receiver);
+    let meter = Meter::start(&model);
     let watch = Watch::start()?;
     let program = args.scene.program(args, &model);
     let served = until_signal(&runtime, &mut signals, serve(args, &*program));
@@ -138,18 +140,23 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return Ok(leave::leave(signal, runtime, signals, observing));
     }
     let cost = meter.stop(observing.as_ref());
+    let store = server.as_ref().and_then(OwnServer::store);
+    let account = match store {
+        Some(store) => Account::read(store, &together.trace_ids().collect())?,
+        None => Account::default(),
+    };
     let mut summary = summary::Summary::of(
         args,
         &model,
         observing.as_ref(),
-        &receiver,
+        account,
         &cost,
         watch.calls(model.sim.as_ref()),
         (&one_by_one, &together),
     );
     drop(watch);
-    if args.compare {
-        let comparing = compare::compare(args, &*program, &model, &receiver);
+    if let Some(server) = server.as_ref().filter(|_| args.compare) {
+        let comparing = compare::compare(args, &*program, &model, server);
         summary.compare = match until_signal(&runtime, &mut signals, comparing) {
             Ok(comparison) => Some(comparison?),
             Err(signal) => return Ok(leave::leave(signal, runtime, signals, observing)),
@@ -159,15 +166,18 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         println!("{}", serde_json::to_string_pretty(&summary)?);
     } else {
         headline::replies(paint, &together);
-        if observing.is_some() {
-            tree::print(paint, &receiver, &one_by_one, args.scene.trees());
+        if let Some(store) = store {
+            tree::print(paint, store, &one_by_one, args.scene.trees())?;
         }
-        headline::closing(paint, &summary, observing.as_ref(), &one_by_one);
-        look(gallery.as_ref());
+        let link = link(args, observing.as_ref(), server.as_ref(), &one_by_one);
+        headline::closing(paint, &summary, observing.as_ref(), link.as_deref());
+        if link.is_none() && store.is_some() {
+            println!("\nThe traces go away with the demo. To look at them: glassbox demo --serve");
+        }
     }
-    if let Some(gallery) = gallery {
-        drop(observing);
-        return Ok(runtime.block_on(gallery.stay(&mut signals)));
+    if let Some(server) = server.as_ref().filter(|_| args.serve) {
+        let every = args.every.unwrap_or(if model.sim.is_some() { 4 } else { 0 });
+        return Ok(runtime.block_on(stay(args, server, &mut signals, &*program, every)));
     }
 
     let failed = one_by_one.failures().chain(together.failures()).next();
@@ -192,13 +202,48 @@ async fn serve(args: &Args, program: &dyn Program) -> (Round, Round) {
     (one_by_one, together)
 }
 
-/// Tells where the traces can be looked at, if a server runs.
-fn look(gallery: Option<&Gallery>) {
-    let running = || telemetry::config::server().ok().flatten();
-    match gallery.map(|gallery| gallery.url().to_owned()).or_else(|| Some(running()?.page())) {
-        Some(url) => println!("\nLook at the traces: open {url}"),
-        None => println!("\nLook at the traces: glassbox demo --serve"),
+/// Returns where the first trace can be looked at after the demo: in Langfuse, at a server that runs, or at the demo's own
+/// if it stays.
+fn link(
+    args: &Args,
+    observing: Option<&Observing>,
+    own: Option<&OwnServer>,
+    round: &Round,
+) -> Option<String> {
+    let trace_id = round.trace_ids().next()?;
+    let running = telemetry::config::server().ok().flatten();
+    let others = observing?.destinations().iter().filter(|destination| {
+        let url = destination.base_url.as_deref();
+        &*destination.name != server::NAME && url != running.as_ref().map(|server| &*server.url)
+    });
+    let langfuse = others.filter_map(|destination| destination.base_url.clone()).next();
+    let own = || Some(own.filter(|_| args.serve)?.trace_url(trace_id));
+    let running = || Some(server::trace_url(running.as_ref()?, trace_id));
+    langfuse.map(|base_url| format!("{base_url}/trace/{trace_id}")).or_else(own).or_else(running)
+}
+
+/// Keeps the server open until somebody has seen enough.
+async fn stay(
+    args: &Args,
+    server: &OwnServer,
+    signals: &mut Signals,
+    program: &dyn Program,
+    every: u64,
+) -> ExitCode {
+    println!("\nThe page: open {}", server.url());
+    if every > 0 {
+        let minutes = guests::FOR.as_secs() / 60;
+        println!("Customers go on coming every {every} s, for {minutes} minutes.");
     }
+    println!("Stop with Ctrl-C; the traces go away then.");
+    let guests = async {
+        if every > 0 {
+            let (scene, next) = (args.scene.service_name(), args.customers() + 1);
+            guests::come(program, scene, next, Duration::from_secs(every)).await;
+            println!("Nobody comes any more; the server stays open.");
+        }
+    };
+    server.stay(signals, guests).await
 }
 
 /// Runs a future until it is done, or until somebody wants the command to end.
@@ -232,24 +277,12 @@ impl Args {
     }
 }
 
-/// Exports to wherever the environment says, and to the demo's own receiver.
-fn observe(
-    args: &Args,
-    receiver: &Receiver,
-    gallery: Option<&Gallery>,
-) -> anyhow::Result<Observing> {
-    let mut observe = Observe::from_env()?
+/// Exports to wherever the environment says, and to the demo's own server.
+fn observe(args: &Args, server: &OwnServer) -> anyhow::Result<Observing> {
+    let observe = Observe::from_env()?
         .bus(&Bus::global())
         .service_name(args.scene.service_name())
-        .destination(local(receiver)?);
-    if let Some(gallery) = gallery {
-        observe = observe.destination(gallery.destination()?);
-    }
+        .destination(server.destination()?);
     let deadline = Duration::from_secs(args.flush_timeout.min(5));
     Ok(observe.flush_deadline(deadline).measure_hot_path(true).start()?)
-}
-
-/// The demo's own receiver as a destination.
-fn local(receiver: &Receiver) -> anyhow::Result<Destination> {
-    Ok(Destination::otlp(OtlpConfig::new(receiver.endpoint()))?.named("demo"))
 }

@@ -18,7 +18,6 @@ mod signals;
 mod events;
 mod client;
 mod watch;
-mod receiver;
 mod serve;
 mod demo;
 mod doctor;

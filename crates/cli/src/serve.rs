@@ -181,10 +181,11 @@ fn tell(running: &Running, store: &Path, is_found: bool) {
     println!("They are kept in {}. Stop with Ctrl-C.", store.display());
 }
 
-/// Starts a server on loopback that keeps traces in a file: on the usual ports if they are free, else on others.
-pub(crate) async fn local(store: &Path) -> anyhow::Result<Running> {
+/// Starts a server on loopback that keeps traces in a file: on a free port, or `on_usual_port` on the usual one if it is
+/// free.
+pub(crate) async fn local(store: &Path, on_usual_port: bool) -> anyhow::Result<Running> {
     let mut options = Options::local(store);
-    options.http = SocketAddr::from(([127, 0, 0, 1], 4318));
+    options.http = SocketAddr::from(([127, 0, 0, 1], if on_usual_port { 4318 } else { 0 }));
     options.grpc = None;
     match Server::bind(options.clone()).await {
         Err(BindError::Address { .. }) => {

@@ -42,6 +42,7 @@ pub fn router(app: &Arc<App>) -> Router {
     let viewers = Router::new()
         .route("/api/v1/traces", get(api::traces))
         .route("/api/v1/traces/{trace_id}", get(api::trace))
+        .route("/api/v1/traces/{trace_id}/path", get(api::path))
         .route("/api/v1/traces/{trace_id}/otlp", get(export::trace))
         .route("/api/v1/traces/{trace_id}/spans/{span_id}", get(api::span))
         .route("/api/v1/spans", get(lists::spans))

@@ -33,6 +33,33 @@ pub struct Headline {
     pub critical_path: Vec<String>,
 }
 
+/// A stretch of time in which a trace waited for the work of a span itself, and not of what is below it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Stretch {
+    /// The span, 16 hex digits.
+    pub span_id: String,
+    /// From when, microseconds since the epoch.
+    pub from_us: i64,
+    /// To when.
+    pub to_us: i64,
+}
+
+/// Returns what a trace waited for at each moment, from the beginning of its root to its end, without gaps. What is still
+/// running is taken to end at `now_us`, microseconds since the epoch.
+#[must_use]
+pub fn critical_path(spans: &[SpanSummary], now_us: i64) -> Vec<Stretch> {
+    let tree = Tree::new(spans, now_us);
+    let Some(root) = tree.root() else { return Vec::new() };
+    path::critical_path(&tree, root)
+        .into_iter()
+        .map(|path::Stretch { node, from, to }| Stretch {
+            span_id: spans[node].span_id.clone(),
+            from_us: from,
+            to_us: to,
+        })
+        .collect()
+}
+
 /// Tells what a trace's time went into. What is still running is taken to end at `now_us`, microseconds since the epoch.
 ///
 /// The root is the span without a parent in the trace that took the longest. Spans in circles belong to none.

@@ -1,16 +1,16 @@
 // The shell: head, navigation, and the page that the address names.
 
-import { doors } from './api.js';
+import { doors, line } from './api.js';
 import { fill, h, svg } from './dom.js';
 import { say } from './copy.js';
 import { listen, showKeys } from './keyboard.js';
 import { onTurn } from './router.js';
 import { nextTheme, theme, themes } from './theme.js';
-import { healthPage } from './health.js';
-import { modelsPage } from './models.js';
-import { sessionsPage } from './sessions.js';
-import { streamPage } from './stream.js';
-import { tracesPage } from './traces.js';
+import { healthPage } from './health/page.js';
+import { modelsPage } from './models/page.js';
+import { sessionsPage } from './sessions/page.js';
+import { streamPage } from './stream/page.js';
+import { tracesPage } from './traces/page.js';
 import { tracePage } from './trace/page.js';
 
 /** @typedef {(main: HTMLElement, url: URL) => import('./router.js').Page} Mount */
@@ -96,6 +96,22 @@ function themeButton() {
   return button;
 }
 
+/** Says that nothing new comes in, once that has lasted for more than a moment. */
+function connection() {
+  const words = 'The server does not answer. What is shown is what was there; it goes on by itself.';
+  const mark = h('span', { class: 'offline', role: 'status', title: words });
+  let timer = 0;
+  line.addEventListener('on', () => {
+    clearTimeout(timer);
+    timer = 0;
+    mark.textContent = '';
+  });
+  line.addEventListener('off', () => {
+    timer ||= setTimeout(() => (mark.textContent = 'not connected'), 1000);
+  });
+  return mark;
+}
+
 function changeTheme() {
   say(`theme: ${nextTheme()}`);
 }
@@ -136,6 +152,7 @@ document.body.append(
     h(
       'div',
       'top-end',
+      connection(),
       h('button', { class: 'quiet', type: 'button', title: 'keys (?)', 'aria-label': 'keys', onclick: showKeys }, '?'),
       themeButton(),
     ),

@@ -41,7 +41,7 @@ export function grouped(value) {
 }
 
 /**
- * Dollars: four decimals below one, so that a column lines up; two significant digits where that would be nothing.
+ * Dollars: four decimals below one, so that a column lines up; six below a tenth of a cent, and two digits of what is less.
  * @param {string|number|null|undefined} usd
  */
 export function money(usd) {
@@ -49,8 +49,9 @@ export function money(usd) {
   const value = Number(usd);
   if (!Number.isFinite(value)) return DASH;
   if (value === 0) return '$0';
-  if (Math.abs(value) < 0.0001) return `$${value.toFixed(Math.min(12, 1 - Math.floor(Math.log10(Math.abs(value)))))}`;
-  if (Math.abs(value) < 1) return `$${value.toFixed(4)}`;
+  const size = Math.abs(value);
+  if (size < 0.000_01) return `$${value.toFixed(Math.min(12, 1 - Math.floor(Math.log10(size))))}`;
+  if (size < 1) return `$${value.toFixed(size < 0.001 ? 6 : 4)}`;
   if (Math.abs(value) < 10_000) return `$${value.toFixed(2)}`;
   return `$${count(value)}`;
 }
@@ -136,6 +137,21 @@ export function moment(us) {
 /** The clock of this machine in microseconds. */
 export function nowUs() {
   return Date.now() * 1000;
+}
+
+/**
+ * The words of a preview: of JSON, which may be cut anywhere, only the texts in it.
+ * @param {string|null|undefined} text
+ */
+export function gist(text) {
+  const cut = (text ?? '').slice(0, 300);
+  const values = [];
+  if (/^\s*[[{]/.test(cut)) {
+    for (const [, value, , key] of cut.matchAll(/"((?:[^"\\]|\\.)*)("|$)(\s*:)?/g)) {
+      if (!key && value) values.push(value.replace(/\\[nrt]/g, ' ').replace(/\\(.)/g, '$1'));
+    }
+  }
+  return (values.length > 0 ? values.join(' · ') : cut).replace(/\s+/g, ' ');
 }
 
 /**

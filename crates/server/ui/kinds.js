@@ -33,6 +33,20 @@ export function kindMark(kind) {
   return h('span', { class: `kind k-${known(kind)}`, title: name, role: 'img', 'aria-label': name }, letter);
 }
 
+/**
+ * Turns a mark into that of another kind.
+ * @param {HTMLElement} mark
+ * @param {string} kind
+ */
+export function markKind(mark, kind) {
+  const { letter, name } = KINDS[known(kind)];
+  if (mark.title === name || !mark.firstChild) return;
+  mark.className = `kind k-${known(kind)}`;
+  mark.title = name;
+  mark.setAttribute('aria-label', name);
+  mark.firstChild.nodeValue = letter;
+}
+
 const STATES = { running: 'running', done: 'done', error: 'failed', abandoned: 'abandoned' };
 
 /**

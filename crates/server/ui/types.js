@@ -124,6 +124,8 @@
  * @property {string[]} critical_path
  */
 
+/** A stretch of the critical path. @typedef {{span_id: string, from_us: number, to_us: number}} Stretch */
+
 /** @typedef {{trace: TraceSummary, spans: SpanSummary[], truncated: boolean, headline: Headline|null}} TraceAnswer */
 
 /** @template T @typedef {{items: T[], next_cursor: string|null}} Page */

@@ -1,5 +1,6 @@
 // A list of which only what is seen is in the document. Rows have one height; a row is made again only when its stamp
-// changed, so that what is under the pointer stays.
+// changed, so that what is under the pointer stays. While one scrolls nothing is measured, and rows that leave at one end
+// are handed out for those that come in at the other.
 
 import { h, place } from './dom.js';
 
@@ -8,9 +9,10 @@ const OVERSCAN = 8;
 /**
  * @typedef {object} Rows
  * @property {number} height Of a row, in pixels.
- * @property {(index: number) => string} key Tells rows apart over time.
+ * @property {(index: number) => string} key Tells rows apart over time; no two rows have the same.
  * @property {(index: number) => string|number} stamp Changes when the row must be made again.
- * @property {(index: number) => HTMLElement} make
+ * @property {(index: number, spare: HTMLElement|null) => HTMLElement} make Makes a row, of a spare one if it can: then it
+ *   returns that.
  * @property {(element: HTMLElement, index: number) => void} [dress] Cheap state, set at every refresh.
  * @property {() => void} [nearEnd] The last rows come into sight.
  */
@@ -25,7 +27,7 @@ export class VirtualList {
     this.rows = rows;
     this.count = 0;
     this.sizer = h('div', { class: 'sizer', role: 'presentation' });
-    /** @type {Map<string, {element: HTMLElement, stamp: string|number, top: number}>} */
+    /** @type {Map<string, {element: HTMLElement, stamp: string|number, index: number}>} */
     this.made = new Map();
     this.frame = 0;
     viewport.append(this.sizer);
@@ -43,9 +45,13 @@ export class VirtualList {
     viewport.addEventListener('pointerdown', this.onpress);
     addEventListener('pointerup', this.onrelease);
     addEventListener('pointercancel', this.onrelease);
-    this.onscroll = () => this.soon();
+    this.seen = 0;
+    this.onscroll = () => {
+      if (this.frame === 0) this.frame = requestAnimationFrame(() => this.draw());
+    };
     viewport.addEventListener('scroll', this.onscroll, { passive: true });
-    this.observer = new ResizeObserver(() => this.soon());
+    this.stale = true;
+    this.observer = new ResizeObserver(() => this.measure());
     this.observer.observe(viewport);
   }
 
@@ -57,8 +63,17 @@ export class VirtualList {
     removeEventListener('pointercancel', this.onrelease);
   }
 
-  /** Draws at the next frame, once. */
+  measure() {
+    this.seen = this.viewport.clientHeight;
+    // Heads stand over the same columns: they leave as much room as the scroll bar takes.
+    const gutter = `${this.viewport.offsetWidth - this.viewport.clientWidth}px`;
+    if (this.viewport.parentElement) place(this.viewport.parentElement, { '--gutter': gutter });
+    this.soon();
+  }
+
+  /** Draws at the next frame, once, and looks whether rows have changed. */
   soon() {
+    this.stale = true;
     if (this.frame === 0) this.frame = requestAnimationFrame(() => this.draw());
   }
 
@@ -88,37 +103,73 @@ export class VirtualList {
 
   draw() {
     this.frame = 0;
-    // Heads stand over the same columns: they leave as much room as the scroll bar takes.
-    if (this.viewport.parentElement)
-      place(this.viewport.parentElement, { '--gutter': `${this.viewport.offsetWidth - this.viewport.clientWidth}px` });
+    const { stale } = this;
+    this.stale = false;
     const { height } = this.rows;
     const first = Math.max(0, Math.floor(this.viewport.scrollTop / height) - OVERSCAN);
-    const seen = Math.ceil(this.viewport.clientHeight / height) + 2 * OVERSCAN;
-    const last = Math.min(this.count, first + seen);
-    const before = this.made;
-    this.made = new Map();
+    const last = Math.min(this.count, first + Math.ceil(this.seen / height) + 2 * OVERSCAN);
+    /** @type {typeof this.made} */
+    const made = new Map();
+    /** @type {number[]} */
+    const missing = [];
     for (let index = first; index < last; index += 1) {
       const key = this.rows.key(index);
-      const stamp = this.rows.stamp(index);
-      let row = before.get(key);
-      if (!row || (row.stamp !== stamp && key !== this.pressed)) {
-        const element = this.rows.make(index);
-        if (row) row.element.replaceWith(element);
-        else this.sizer.append(element);
-        row = { element, stamp, top: -1 };
+      const row = this.made.get(key);
+      if (!row) missing.push(index);
+      else {
+        this.made.delete(key);
+        made.set(key, row);
+        if (stale) this.refresh(row, index, key);
       }
-      before.delete(key);
-      if (row.top !== index * height) {
-        row.top = index * height;
-        place(row.element, { transform: `translateY(${row.top}px)` });
-      }
+    }
+    const spare = [...this.made.values()];
+    this.made = made;
+    for (const index of missing) this.enter(index, spare.pop()?.element ?? null);
+    for (const { element } of spare) element.remove();
+    if (this.count > 0 && last >= this.count - OVERSCAN) this.rows.nearEnd?.();
+  }
+
+  /**
+   * @param {{element: HTMLElement, stamp: string|number, index: number}} row
+   * @param {number} index
+   * @param {string} key
+   */
+  refresh(row, index, key) {
+    const stamp = this.rows.stamp(index);
+    if (row.stamp !== stamp && key !== this.pressed) {
+      const element = this.rows.make(index, row.element);
+      if (element !== row.element) row.element.replaceWith(element);
+      if (element !== row.element) row.index = -1;
+      Object.assign(row, { element, stamp });
+    }
+    this.put(row, index);
+  }
+
+  /**
+   * @param {number} index
+   * @param {HTMLElement|null} spare
+   */
+  enter(index, spare) {
+    const element = this.rows.make(index, spare);
+    if (spare && element !== spare) spare.replaceWith(element);
+    else if (!spare) this.sizer.append(element);
+    const row = { element, stamp: this.rows.stamp(index), index: -1 };
+    this.made.set(this.rows.key(index), row);
+    this.put(row, index);
+  }
+
+  /**
+   * @param {{element: HTMLElement, stamp: string|number, index: number}} row
+   * @param {number} index
+   */
+  put(row, index) {
+    if (row.index !== index) {
+      row.index = index;
+      place(row.element, { top: `${index * this.rows.height}px` });
       row.element.dataset.index = String(index);
       row.element.setAttribute('aria-rowindex', String(index + 2));
-      this.rows.dress?.(row.element, index);
-      this.made.set(key, row);
     }
-    for (const { element } of before.values()) element.remove();
-    if (this.count > 0 && last >= this.count - OVERSCAN) this.rows.nearEnd?.();
+    this.rows.dress?.(row.element, index);
   }
 
   /**

@@ -5,7 +5,7 @@ use super::cost::{Cost, Meter};
 use super::model::Model;
 use super::program::Program;
 use super::round;
-use crate::receiver::Receiver;
+use super::server::OwnServer;
 use glassbox::Bus;
 use glassbox::telemetry::observe::Observe;
 use serde::Serialize;
@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Off, on, on, off: what drifts, such as a processor that gets warm, drifts for both.
 const ORDER: [bool; 4] = [false, true, true, false];
 
-/// What the same customers took with telemetry and without. The demo's own receiver is the only destination.
+/// What the same customers took with telemetry and without. The demo's own server is the only destination.
 #[derive(Debug, Serialize)]
 pub(super) struct Comparison {
     /// Each time that the customers were served.
@@ -23,7 +23,7 @@ pub(super) struct Comparison {
     pub(super) wall_on_ms: f64,
     /// How much longer it took with telemetry; below zero where chance was larger than the difference.
     pub(super) wall_percent: f64,
-    /// Processor time without the simulated provider and the receiver.
+    /// Processor time without the simulated provider and, where the system tells what it used, the server.
     pub(super) cpu_off_ms: f64,
     pub(super) cpu_on_ms: f64,
     /// How much more processor time it took with telemetry.
@@ -49,6 +49,7 @@ struct Served {
 #[derive(Default)]
 struct Sum {
     wall: Duration,
+    cpu: Duration,
     cost: Cost,
 }
 
@@ -57,7 +58,7 @@ pub(super) async fn compare(
     args: &Args,
     program: &dyn Program,
     model: &Model,
-    receiver: &Receiver,
+    server: &OwnServer,
 ) -> anyhow::Result<Comparison> {
     let (mut off, mut on) = (Sum::default(), Sum::default());
     let (mut rounds, mut spans, mut lost, mut failed) = (Vec::new(), 0, 0, 0);
@@ -67,11 +68,11 @@ pub(super) async fn compare(
             false => None,
             true => {
                 let observe = Observe::new().bus(&bus).service_name(args.scene.service_name());
-                let observe = observe.destination(super::local(receiver)?);
+                let observe = observe.destination(server.destination()?);
                 Some(observe.measure_hot_path(true).start()?)
             }
         };
-        let meter = Meter::start(model, receiver);
+        let meter = Meter::start(model);
         let served = round::serve(
             program,
             &bus,
@@ -94,23 +95,22 @@ pub(super) async fn compare(
         rounds.push(Served {
             telemetry,
             wall_ms: millis(served.wall),
-            cpu_ms: millis(cost.program),
+            cpu_ms: millis(cost.program.unwrap_or(cost.process)),
         });
         let sum = if telemetry { &mut on } else { &mut off };
         sum.wall += served.wall;
-        sum.cost.program += cost.program;
+        sum.cpu += cost.program.unwrap_or(cost.process);
         sum.cost.workers += cost.workers;
         sum.cost.hot_path += cost.hot_path;
-        receiver.forget();
     }
     Ok(Comparison {
         rounds,
         wall_off_ms: millis(off.wall),
         wall_on_ms: millis(on.wall),
         wall_percent: more(on.wall, off.wall),
-        cpu_off_ms: millis(off.cost.program),
-        cpu_on_ms: millis(on.cost.program),
-        cpu_percent: more(on.cost.program, off.cost.program),
+        cpu_off_ms: millis(off.cpu),
+        cpu_on_ms: millis(on.cpu),
+        cpu_percent: more(on.cpu, off.cpu),
         hot_path_ms: millis(on.cost.hot_path),
         workers_cpu_ms: millis(on.cost.workers),
         spans,

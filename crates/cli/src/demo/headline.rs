@@ -3,6 +3,7 @@
 use super::Args;
 use super::model::Model;
 use super::round::Round;
+use super::server::{self, OwnServer};
 use super::summary::{Destination, Summary};
 use crate::paint::{self, Ink, Paint};
 use glassbox::telemetry::observe::Observing;
@@ -11,7 +12,12 @@ use std::time::Duration;
 /// With more customers than this, only the first replies are shown.
 const REPLIES: usize = 4;
 
-pub(crate) fn opening(args: &Args, model: &Model, observing: Option<&Observing>) {
+pub(crate) fn opening(
+    args: &Args,
+    model: &Model,
+    observing: Option<&Observing>,
+    server: Option<&OwnServer>,
+) {
     println!("{}", args.scene.opening(args.customers()));
     println!("model     {}", model.why);
     match observing {
@@ -21,17 +27,20 @@ pub(crate) fn opening(args: &Args, model: &Model, observing: Option<&Observing>)
                 .destinations()
                 .iter()
                 .map(|destination| destination.name.to_string())
-                .filter(|name| name != "demo")
+                .filter(|name| name != server::NAME)
                 .collect();
             match names.as_slice() {
                 [] => println!(
-                    "telemetry OTLP to a receiver in this process; set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY to see it in Langfuse"
+                    "telemetry to a server in this process; set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY to see it in Langfuse"
                 ),
                 names => {
-                    println!("telemetry to {}, and to a receiver in this process", names.join(", "))
+                    println!("telemetry to {}, and to a server in this process", names.join(", "))
                 }
             }
         }
+    }
+    if let Some(server) = server {
+        println!("page      open {} while it runs", server.url());
     }
     println!();
 }
@@ -51,7 +60,7 @@ pub(crate) fn closing(
     paint: Paint,
     summary: &Summary,
     observing: Option<&Observing>,
-    round: &Round,
+    link: Option<&str>,
 ) {
     let seconds = |ms: f64| paint::duration(Duration::from_secs_f64(ms / 1e3));
     let one_by_one = match summary.sequential_customers as u64 == summary.customers {
@@ -88,11 +97,13 @@ pub(crate) fn closing(
                 summary.telemetry_hot_path_us.round(),
                 summary.telemetry_worker_ms,
             );
+            let program = summary.telemetry_program_cpu_percent.map_or_else(String::new, |share| {
+                format!(", {} without provider and server", paint::percent(share))
+            });
             println!(
-                "telemetry's share: {} of the customers' time, {} of the process's CPU, {} without provider and receiver",
+                "telemetry's share: {} of the customers' time, {} of the process's CPU{program}",
                 paint::percent(summary.telemetry_wall_percent),
                 paint::percent(summary.telemetry_cpu_percent),
-                paint::percent(summary.telemetry_program_cpu_percent),
             );
         }
     }
@@ -131,7 +142,7 @@ pub(crate) fn closing(
             .filter(|_| summary.customers > 12)
             .map(|mb| format!("peak memory {mb:.0} MB")),
     );
-    last.extend(link(observing, round).map(|link| format!("open {link}")));
+    last.extend(link.map(|link| format!("open {link}")));
     println!("{}", last.join("   "));
     for destination in observing.iter().flat_map(|observing| observing.health().destinations) {
         println!("{}", paint.paint(Ink::Faint, &destination.to_string()));
@@ -150,11 +161,4 @@ pub(crate) fn closing(
         let text = format!("{name}: {dropped} spans lost, {late} not delivered yet{kept}: {why}");
         println!("{}", paint.paint(Ink::Error, &text));
     }
-}
-
-/// Returns the address of a trace in Langfuse, if spans went there.
-fn link(observing: Option<&Observing>, round: &Round) -> Option<String> {
-    let base_url =
-        observing?.destinations().iter().find_map(|destination| destination.base_url.clone())?;
-    Some(format!("{base_url}/trace/{}", round.trace_ids().last()?))
 }

@@ -61,7 +61,8 @@ pub(crate) async fn serve(
     Round { wall: began.elapsed(), visits }
 }
 
-async fn visit(
+/// Serves one customer.
+pub(crate) async fn visit(
     program: &dyn Program,
     bus: &Bus,
     (service, round): (&'static str, &'static str),

@@ -1,9 +1,9 @@
-//! What the agents of a scene did, counted by the spans that arrived.
+//! What the agents of a scene did, counted by the spans that the server has kept.
 
 use crate::paint;
-use glassbox::trace::span::{Detail, Span};
+use glassbox_server::received::State;
+use glassbox_server::view::SpanSummary;
 use serde::Serialize;
-use std::sync::Arc;
 
 /// How often agents did what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -17,25 +17,24 @@ pub(super) struct Steps {
 }
 
 impl Steps {
-    pub(super) fn of<'a>(spans: impl Iterator<Item = &'a Arc<Span>>) -> Self {
-        let mut steps = Self::default();
+    /// Adds what the spans of a trace say.
+    pub(super) fn add(&mut self, spans: &[SpanSummary]) {
         for span in spans {
-            let failed = u64::from(span.status.is_error());
-            match &span.detail {
-                Detail::Agent(_) => steps.agents += 1,
-                Detail::Tool(tool) if &*tool.name == "execute_code" => {
-                    steps.code_runs += 1;
-                    steps.code_errors += failed;
+            let failed = u64::from(span.state == State::Error);
+            match (span.kind, span.name.as_str()) {
+                ("agent", _) => self.agents += 1,
+                ("tool", "execute_code") => {
+                    self.code_runs += 1;
+                    self.code_errors += failed;
                 }
-                Detail::Tool(_) => {
-                    steps.tool_calls += 1;
-                    steps.tool_errors += failed;
+                ("tool", _) => {
+                    self.tool_calls += 1;
+                    self.tool_errors += failed;
                 }
-                Detail::Span if is_turn(span) => steps.turns += 1,
+                ("span", name) if is_turn(name) => self.turns += 1,
                 _ => (),
             }
         }
-        steps
     }
 
     /// Writes the counts, if there were any agents.
@@ -60,7 +59,7 @@ impl Steps {
     }
 }
 
-/// Tells whether a span is a turn of an agent.
-pub(super) fn is_turn(span: &Span) -> bool {
-    span.name.strip_prefix("turn ").is_some_and(|number| number.parse::<u32>().is_ok())
+/// Tells whether a span is a turn of an agent, by its name.
+pub(super) fn is_turn(name: &str) -> bool {
+    name.strip_prefix("turn ").is_some_and(|number| number.parse::<u32>().is_ok())
 }

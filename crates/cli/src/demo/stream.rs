@@ -36,7 +36,7 @@ pub(super) enum Detail {
 
 impl Detail {
     fn shows(self, event: &Event) -> bool {
-        let module = |span: &Span| self == Self::All || !is_turn(span);
+        let module = |span: &Span| self == Self::All || !is_turn(&span.name);
         match &event.data {
             EventData::ModuleError(_) => true,
             EventData::ModuleStart(span) => module(span) && self != Self::Outcomes,
@@ -110,6 +110,18 @@ fn lines(events: &EventReceiver, ending: &AtomicBool, paint: Paint, detail: Deta
     });
 }
 
+fn arguments(span: &Span) -> String {
+    words::arguments(span.input.as_ref().map(|input| input.render()).as_ref())
+}
+
+fn outcome(span: &Span) -> String {
+    let error = match &span.status {
+        Status::Error(error) => Some((&*error.kind, &*error.message)),
+        Status::Ok => None,
+    };
+    words::outcome(error, span.output.as_ref().map(|output| output.render()).as_ref())
+}
+
 /// Counts what ends, and says so: twice a second, and less often when it takes long.
 fn progress(events: &EventReceiver, ending: &AtomicBool, customers: u64) {
     let (mut served, mut failed, mut waits) = (0_u64, 0_u64, 0_u64);
@@ -170,7 +182,7 @@ fn facts(event: &Event, paint: Paint) -> String {
         }
         EventData::BudgetExceeded(exceeded) => paint::short(&exceeded.to_string(), 80),
         EventData::RunStopped(stopped) => paint::short(stopped.reason(), 80),
-        EventData::ToolStart(span) => words::arguments(span),
+        EventData::ToolStart(span) => arguments(span),
         EventData::ToolComplete(span) | EventData::ToolError(span) => tool_facts(span, paint),
         EventData::ReactIterationComplete(turn) => turn_facts(turn, paint),
         EventData::ReactMaxIterations(used_up) => format!("{} turns are used up", used_up.limit),
@@ -208,8 +220,8 @@ fn span_facts(span: &Span, paint: Paint) -> String {
 fn tool_facts(span: &Span, paint: Paint) -> String {
     let took = span.duration().map(paint::duration).unwrap_or_default();
     let ink = if span.status.is_error() { Ink::Error } else { Ink::Span };
-    let outcome = words::outcome(span);
-    paint.paint(ink, &format!("{} -> {outcome}   {took}", words::arguments(span)))
+    let outcome = outcome(span);
+    paint.paint(ink, &format!("{} -> {outcome}   {took}", arguments(span)))
 }
 
 /// Writes what a turn of a ReAct agent came to: the thought, and the tools that it called.

@@ -1,7 +1,8 @@
 //! The summary of a demo: the numbers, for people and for machines.
 
 use super::Args;
-use super::blame::{self, Blame};
+use super::account::Account;
+use super::blame::Blame;
 use super::calls::Calls;
 use super::compare::Comparison;
 use super::cost::{self, percent};
@@ -9,13 +10,13 @@ use super::model::Model;
 use super::overload;
 use super::round::Round;
 use super::scene::Scene;
+use super::server;
 use super::steps::Steps;
-use crate::receiver::{Receiver, check};
 use glassbox::telemetry::health::DropReason;
 use glassbox::telemetry::observe::Observing;
 use rust_decimal::Decimal;
 use serde::Serialize;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 /// The numbers of a demo. Times of telemetry are measured, not estimated.
 #[derive(Debug, Serialize)]
@@ -38,9 +39,9 @@ pub(crate) struct Summary {
     pub(crate) spans_started: u64,
     pub(crate) spans_exported: u64,
     pub(crate) spans_dropped: u64,
-    /// Spans that came out at the demo's receiver, by the round of customers served together.
-    pub(crate) spans_received: usize,
-    pub(crate) spans_received_together: usize,
+    /// Spans that the demo's server has kept: all, and those of the round of customers served together.
+    pub(crate) spans_received: u64,
+    pub(crate) spans_received_together: u64,
     pub(crate) orphan_spans: usize,
     pub(crate) mixed_traces: usize,
     /// The time that the program itself spent on telemetry, all spans together.
@@ -53,11 +54,11 @@ pub(crate) struct Summary {
     pub(crate) telemetry_cpu_ms: f64,
     /// The same as a share of the whole process's.
     pub(crate) telemetry_cpu_percent: f64,
-    /// The same as a share of what the process used without the simulated provider and the receiver, which in earnest
-    /// are on other machines.
-    pub(crate) telemetry_program_cpu_percent: f64,
+    /// The same as a share of what the process used without the simulated provider and the server, which in earnest are
+    /// on other machines; `null` where the system does not tell what the server used.
+    pub(crate) telemetry_program_cpu_percent: Option<f64>,
     pub(crate) process_cpu_ms: f64,
-    pub(crate) program_cpu_ms: f64,
+    pub(crate) program_cpu_ms: Option<f64>,
     pub(crate) telemetry_bytes_sent: u64,
     pub(crate) input_tokens: u64,
     pub(crate) output_tokens: u64,
@@ -105,7 +106,7 @@ impl Summary {
         args: &Args,
         model: &Model,
         observing: Option<&Observing>,
-        receiver: &Receiver,
+        account: Account,
         measured: &cost::Cost,
         calls: Calls,
         (one_by_one, together): (&Round, &Round),
@@ -113,12 +114,6 @@ impl Summary {
         let (usage, cost) = (calls.usage, calls.cost);
         let per_customer =
             |round: &Round| round.wall.as_secs_f64() / round.visits.len().max(1) as f64;
-        let traces = receiver.traces();
-        let checked = check(traces.values());
-        let blame: Blame = traces.values().flat_map(|spans| blame::critical_path(spans)).collect();
-        let ids: HashSet<_> = together.trace_ids().collect();
-        let checked_together =
-            check(traces.iter().filter(|(id, _)| ids.contains(id)).map(|(_, spans)| spans));
         let health = observing.map(Observing::health);
         let destinations: Vec<_> = health
             .iter()
@@ -139,6 +134,13 @@ impl Summary {
                 last_error: destination.last_error.as_deref().map(str::to_owned),
             })
             .collect();
+        // What the server acknowledged and has not kept is as lost as what was never sent.
+        let gone = destinations
+            .iter()
+            .filter(|destination| destination.name == server::NAME)
+            .map(|destination| destination.exported.saturating_sub(account.spans));
+        let dropped = destinations.iter().map(|destination| destination.dropped);
+        let spans_dropped = gone.chain(dropped).max().unwrap_or(0);
         let busy = health
             .iter()
             .flat_map(|health| &health.destinations)
@@ -156,7 +158,7 @@ impl Summary {
             concurrent_ms: millis(together.wall.as_secs_f64()),
             speedup: round2(per_customer(one_by_one) / per_customer(together).max(1e-9)),
             mean_concurrency: round2(together.mean_concurrency()),
-            traces: checked.traces,
+            traces: account.traces,
             spans_started: health.as_ref().map_or(0, |health| health.started),
             // With several destinations, what the one with the fewest got.
             spans_exported: destinations
@@ -164,23 +166,21 @@ impl Summary {
                 .map(|destination| destination.exported)
                 .min()
                 .unwrap_or(0),
-            spans_dropped: destinations
-                .iter()
-                .map(|destination| destination.dropped)
-                .max()
-                .unwrap_or(0),
-            spans_received: checked.spans,
-            spans_received_together: checked_together.spans,
-            orphan_spans: checked.orphans,
-            mixed_traces: checked.mixed,
+            spans_dropped,
+            spans_received: account.spans,
+            spans_received_together: account.spans_together,
+            orphan_spans: account.orphans,
+            mixed_traces: account.mixed,
             telemetry_hot_path_us: (measured.hot_path.as_secs_f64() * 1e7).round() / 10.0,
             telemetry_worker_ms: millis(busy),
             telemetry_wall_percent: percent(measured.hot_path, one_by_one.work() + together.work()),
             telemetry_cpu_ms: millis(measured.telemetry().as_secs_f64()),
             telemetry_cpu_percent: percent(measured.telemetry(), measured.process),
-            telemetry_program_cpu_percent: percent(measured.telemetry(), measured.program),
+            telemetry_program_cpu_percent: measured
+                .program
+                .map(|program| percent(measured.telemetry(), program)),
             process_cpu_ms: millis(measured.process.as_secs_f64()),
-            program_cpu_ms: millis(measured.program.as_secs_f64()),
+            program_cpu_ms: measured.program.map(|program| millis(program.as_secs_f64())),
             telemetry_bytes_sent: health
                 .iter()
                 .flat_map(|health| &health.destinations)
@@ -189,9 +189,9 @@ impl Summary {
             input_tokens: usage.input_total().unwrap_or(0),
             output_tokens: usage.output_total().unwrap_or(0),
             cost_usd: cost.total().and_then(|total| total.try_into().ok()),
-            generation_percent: blame.generation_percent(),
-            critical_path: blame,
-            steps: Steps::of(traces.values().flatten()),
+            generation_percent: account.blame.generation_percent(),
+            critical_path: account.blame,
+            steps: account.steps,
             calls,
             peak_memory_mb: peak_memory_mb(),
             destinations,

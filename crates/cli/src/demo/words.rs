@@ -1,21 +1,19 @@
 //! Tools in a word: what a call was given, and what came of it. Both may be a model's own words, and so untrusted.
 
 use crate::paint;
-use glassbox::trace::span::{Span, Status};
 use serde_json::Value;
 
 /// Writes the arguments of a call: `Yirgacheffe, 12`.
-pub(super) fn arguments(span: &Span) -> String {
-    let values = span.input.as_ref().map(|input| input.render());
-    plain(&values.as_ref().map(value).unwrap_or_default(), 44)
+pub(super) fn arguments(input: Option<&Value>) -> String {
+    plain(&input.map(value).unwrap_or_default(), 44)
 }
 
-/// Writes what came of a call: its result, or what went wrong.
-pub(super) fn outcome(span: &Span) -> String {
-    match (&span.status, &span.output) {
-        (Status::Error(error), _) => plain(&format!("{}: {}", error.kind, error.message), 72),
-        (Status::Ok, Some(output)) => plain(&result(&output.render()), 60),
-        (Status::Ok, None) => String::new(),
+/// Writes what came of a call: its result, or the class and the message of what went wrong.
+pub(super) fn outcome(error: Option<(&str, &str)>, output: Option<&Value>) -> String {
+    match (error, output) {
+        (Some((kind, message)), _) => plain(&format!("{kind}: {message}"), 72),
+        (None, Some(output)) => plain(&result(output), 60),
+        (None, None) => String::new(),
     }
 }
 

@@ -126,7 +126,7 @@ fn research_waits_and_tries_again_until_all_reports_are_there() {
     let failed = count("failed_429") + count("failed_529") + count("failed_otherwise");
     assert_eq!(summary["spans_received"], 268 + failed);
     let path = &summary["critical_path"];
-    assert!(path["retry_ms"].as_f64().unwrap() + path["limiter_ms"].as_f64().unwrap() > 0.0);
+    assert!(path["backoff_ms"].as_f64().unwrap() + path["limiter_ms"].as_f64().unwrap() > 0.0);
 
     let stdout = shown("research");
     has(

@@ -6,7 +6,7 @@ use super::clock::now_us;
 use super::error::ApiError;
 use crate::detail::SpanDetail;
 use crate::filter::Filter;
-use crate::insight::{Headline, headline};
+use crate::insight::{Headline, Stretch, critical_path, headline};
 use crate::store::{Order, Paging, Sort, TraceQuery};
 use crate::view::{SpanSummary, TraceSummary, TraceView};
 use axum::Json;
@@ -121,6 +121,24 @@ pub(super) async fn trace(
     let TraceView { trace, spans, truncated } = view.ok_or_else(|| ApiError::not_found("trace"))?;
     let headline = headline(&spans, now_us());
     Ok(answer(&headers, &TraceAnswer { trace, spans, truncated, headline }))
+}
+
+/// What a trace waited for.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct PathAnswer {
+    /// The stretches, earliest first: from the beginning of the root to its end, without gaps.
+    items: Vec<Stretch>,
+}
+
+pub(super) async fn path(
+    State(app): State<Arc<App>>,
+    Path(trace_id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let trace_id = id::<TraceId>(&trace_id)?;
+    let view = app.ask(move |store| store.trace(trace_id, MOST_SPANS)).await?;
+    let TraceView { spans, .. } = view.ok_or_else(|| ApiError::not_found("trace"))?;
+    Ok(answer(&headers, &PathAnswer { items: critical_path(&spans, now_us()) }))
 }
 
 pub(super) async fn span(

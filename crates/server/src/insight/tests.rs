@@ -56,6 +56,24 @@ fn calls_at_once_work_more_than_time_passes() {
 }
 
 #[test]
+fn spans_beyond_their_parent_s_time_are_cut() {
+    let spans = [
+        span("root", "", "span", 100, 200),
+        span("before", "root", "tool", 50, 120),
+        span("beyond", "root", "tool", 180, 400),
+        span("after", "root", "tool", 300, 400),
+    ];
+    assert_eq!(blamed(&headline(&spans, 0)), [("own", 60), ("tool", 40)]);
+    let path: Vec<_> = critical_path(&spans, 0)
+        .into_iter()
+        .map(|stretch| (stretch.span_id, stretch.from_us, stretch.to_us))
+        .collect();
+    let expected = [("before", 100, 120), ("root", 120, 180), ("beyond", 180, 200)];
+    assert_eq!(path, expected.map(|(id, from, to)| (id.to_owned(), from, to)));
+    assert!(critical_path(&[], 0).is_empty());
+}
+
+#[test]
 fn attempts_that_failed_are_blamed_as_such() {
     let mut failed = span("attempt 1", "call", "span", 0, 40);
     failed.state = State::Error;

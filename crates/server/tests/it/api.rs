@@ -118,6 +118,25 @@ async fn a_trace_tells_what_its_time_went_into() {
 }
 
 #[tokio::test]
+async fn a_trace_tells_what_it_waited_for_at_each_moment() {
+    let stage = stage().await;
+    let trace = stage.get(&format!("/api/v1/traces/{TRACE}")).await;
+    let path = stage.get(&format!("/api/v1/traces/{TRACE}/path")).await;
+    let mut at = trace["trace"]["start_us"].as_i64().unwrap();
+    for stretch in path["items"].as_array().unwrap() {
+        assert_eq!(stretch["from_us"].as_i64().unwrap(), at, "no gaps: {path}");
+        at = stretch["to_us"].as_i64().unwrap();
+    }
+    assert_eq!(at, trace["trace"]["end_us"].as_i64().unwrap());
+    let ids = path["items"].as_array().unwrap().iter().map(|stretch| &stretch["span_id"]);
+    let known = trace["headline"]["critical_path"].as_array().unwrap();
+    assert!(ids.clone().all(|id| known.contains(id)) && ids.count() >= known.len());
+    let unknown = stage.url("/api/v1/traces/00000000000000000000000000000099/path");
+    let response = stage.client.get(unknown).bearer_auth(&stage.running.token).send().await;
+    assert_eq!(response.unwrap().status(), 404);
+}
+
+#[tokio::test]
 async fn scores_are_replaced_by_their_id_and_checked() {
     let stage = stage().await;
     let post = async |body: Value| {
@@ -353,7 +372,7 @@ fn filters_are_the_same_wherever_they_are_named() {
         first_cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).map(str::to_owned);
     assert_eq!(in_docs.collect::<BTreeSet<_>>(), known, "docs/api.md");
 
-    let page = include_str!("../../ui/filter_bar.js");
+    let page = include_str!("../../ui/filter/completion.js");
     let list = |from: &str, to: &str| {
         page.split_once(from).unwrap().1.split_once(to).unwrap().0.to_owned()
     };
@@ -362,11 +381,11 @@ fn filters_are_the_same_wherever_they_are_named() {
     let rows = list("FILTER_KEYS = [", "];");
     let on_page =
         rows.split('[').skip(1).map(|row| quoted(row)[0].replace("metadata.", "metadata.KEY"));
-    assert_eq!(on_page.collect::<BTreeSet<_>>(), known, "filter_bar.js");
+    assert_eq!(on_page.collect::<BTreeSet<_>>(), known, "completion.js");
     let has: BTreeSet<_> = quoted(&list("  has: [", "]")).into_iter().collect();
-    assert_eq!(has, words(filter::Has::WORDS), "filter_bar.js");
+    assert_eq!(has, words(filter::Has::WORDS), "completion.js");
     let status: BTreeSet<_> = quoted(&list("  status: [", "]")).into_iter().collect();
-    assert_eq!(status, words(filter::Status::WORDS), "filter_bar.js");
+    assert_eq!(status, words(filter::Status::WORDS), "completion.js");
     for word in filter::Has::WORDS.iter().chain(filter::Status::WORDS) {
         assert!(table.contains(&format!("`{word}`")), "docs/api.md: {word}");
     }

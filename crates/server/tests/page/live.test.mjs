@@ -155,3 +155,26 @@ test('a running row can be clicked while it grows', async () => {
   await page.waitForURL(new RegExp(`${traceId}/${spanId}`));
   await close();
 });
+
+test('a page whose server is gone says so, keeps what it has, and goes on when the server is back', async () => {
+  await server.send(customer({ model: 'kept-model' }).spans);
+  const way = await cuttable(server);
+  const { page, open, troubles, close } = await openPage(browser, way.server);
+  await open('/traces');
+  await page.locator('.row').first().waitFor();
+  const { port } = new URL(way.server.origin);
+  way.close();
+  await page.getByText('not connected').waitFor();
+  assert((await page.locator('.row').count()) > 0);
+  await page.getByRole('link', { name: 'Sessions' }).click();
+  await page.getByText('the server does not answer').waitFor();
+  await page.goBack();
+  const back = await cuttable(server, Number(port));
+  await page.getByText('not connected').waitFor({ state: 'detached' });
+  await server.send(customer({ model: 'back-again', request: 'are you back?' }).spans);
+  await page.locator('.row', { hasText: 'are you back?' }).waitFor();
+  assert.equal(await page.getByText('not connected').count(), 0);
+  assert.deepEqual(troubles, []);
+  await close();
+  back.close();
+});

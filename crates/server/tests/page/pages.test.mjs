@@ -56,7 +56,10 @@ test('models are counted by calls, and one can be chosen', async () => {
   await page.getByRole('button', { name: '15m' }).click();
   await page.waitForURL(/range=15m/);
   // A bucket leads to the traces that began in it.
-  await page.locator('.plot').first().click({ position: { x: 2, y: 40 } });
+  await page
+    .locator('.plot')
+    .first()
+    .click({ position: { x: 2, y: 40 } });
   await page.waitForURL(/\/traces\?q=/);
   await page.getByText('Nothing matches').waitFor();
   assert.equal(await page.getByRole('alert').filter({ visible: true }).count(), 0);
@@ -107,6 +110,23 @@ test('facets are counted, and a click filters by one', async () => {
   await page.locator('.facet [aria-pressed="true"]', { hasText: 'gpt-4o-mini' }).click();
   await page.waitForFunction(() => document.querySelectorAll('.row').length === 3);
   assert.deepEqual(troubles, []);
+  await close();
+});
+
+test('what came out is on the stream also of calls that ended before somebody looked', async () => {
+  const { page, open, close } = await openPage(browser, server);
+  await open('/');
+  const isRoot = page.locator('.c-what b', { hasText: 'CoffeeShopAgent.forward' });
+  const root = page.locator('.row.e-end').filter({ has: isRoot }).first();
+  await root.waitFor();
+  assert.equal(await root.locator('.c-words').innerText(), 'It got mugged.');
+  await close();
+});
+
+test('the time of the charts is as long as there are traces', async () => {
+  const { page, open, close } = await openPage(browser, server);
+  await open('/models');
+  await page.getByRole('button', { name: '15m', pressed: true }).waitFor();
   await close();
 });
 

@@ -26,7 +26,9 @@ export async function startServer() {
     '--store',
     join(folder, 'traces.db'),
   ];
-  const program = spawn(GLASSBOX_BIN, arguments_, { stdio: ['ignore', 'pipe', 'inherit'] });
+  // A server that runs here already is none of the tests' business.
+  const env = { ...process.env, XDG_RUNTIME_DIR: folder };
+  const program = spawn(GLASSBOX_BIN, arguments_, { stdio: ['ignore', 'pipe', 'inherit'], env });
   const ended = new Promise((resolve) => program.once('exit', resolve));
   const [line] = await Promise.race([
     createInterface({ input: program.stdout })
@@ -87,8 +89,38 @@ export async function startServer() {
   };
 }
 
+/**
+ * The demo with the server that it keeps open.
+ * @param {string[]} options
+ */
+export async function startDemo(...options) {
+  assert(GLASSBOX_BIN, 'GLASSBOX_BIN names no program');
+  const folder = await mkdtemp(join(tmpdir(), 'glassbox-demo-'));
+  const env = { PATH: process.env.PATH, HOME: folder, TMPDIR: folder, XDG_RUNTIME_DIR: folder };
+  const program = spawn(GLASSBOX_BIN, ['demo', '--serve', ...options], { stdio: ['ignore', 'pipe', 'inherit'], env });
+  const ended = new Promise((resolve) => program.once('exit', resolve));
+  let said = '';
+  for await (const line of createInterface({ input: program.stdout })) {
+    said += `${line}\n`;
+    if (line.startsWith('Stop with Ctrl-C')) break;
+  }
+  const [, url] = /The page: open (http:\S+)/.exec(said) ?? assert.fail(said);
+  return {
+    said,
+    url,
+    origin: new URL(url).origin,
+    /** Interrupts it, and returns how it ended. */
+    async stop() {
+      program.kill('SIGINT');
+      const code = await ended;
+      await rm(folder, { recursive: true, force: true });
+      return code;
+    },
+  };
+}
+
 /** A way to the server that can be cut, as a network can. */
-export async function cuttable(server) {
+export async function cuttable(server, port = 0) {
   const target = new URL(server.origin);
   const open = new Set();
   const gate = createServer((near) => {
@@ -105,7 +137,7 @@ export async function cuttable(server) {
     near.pipe(far);
     far.pipe(near);
   });
-  await new Promise((resolve) => gate.listen(0, '127.0.0.1', resolve));
+  await new Promise((resolve) => gate.listen(port, '127.0.0.1', resolve));
   const origin = `http://127.0.0.1:${gate.address().port}`;
   return {
     server: { ...server, origin, url: server.url.replace(server.origin, origin) },

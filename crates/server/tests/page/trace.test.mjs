@@ -142,3 +142,76 @@ test('a script in every field is shown as text, on every page', async () => {
   assert.deepEqual(troubles, []);
   await close();
 });
+
+test('while 10,000 spans scroll past, rows are used again and none is built', async () => {
+  const { traceId, spans } = evaluation(10_000);
+  await server.send(spans.slice(0, 5000));
+  await server.send(spans.slice(5000));
+  const { page, open, troubles, close } = await openPage(browser, server);
+  await open(`/trace/${traceId}`);
+  await page.waitForFunction(() => document.querySelector('.rows')?.scrollHeight >= 10_000 * 24);
+  const built = await page.evaluate(async () => {
+    const rows = document.querySelector('.rows');
+    const frame = () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+    // From the middle on, so that there are rows on both sides.
+    rows.scrollTop = 2400;
+    await frame();
+    let count = 0;
+    const observer = new MutationObserver((changes) => {
+      for (const { addedNodes } of changes) for (const node of addedNodes) count += node.nodeType === 1 ? 1 : 0;
+    });
+    observer.observe(rows, { childList: true, subtree: true });
+    for (let step = 0; step < 100; step += 1) {
+      rows.scrollTop += 5 * 24;
+      await frame();
+    }
+    observer.disconnect();
+    return count;
+  });
+  assert.equal(built, 0, 'elements were built while scrolling');
+  // What the rows say is what belongs there.
+  const [index, name] = await page.evaluate(() => {
+    const row = [...document.querySelectorAll('.row')].at(-1);
+    return [Number(row.dataset.index), row.querySelector('.span-name').textContent];
+  });
+  assert.equal(name, index % 2 === 1 ? `example ${(index - 1) / 2}` : 'chat gpt-4o-mini');
+  assert.deepEqual(troubles, []);
+  await close();
+});
+
+test('the critical path is the one that the server tells, also of a trace that runs', async () => {
+  const { traceId, agent, chain, call, spans } = customer();
+  await server.send(spans);
+  const { body: path } = await server.ask(`/traces/${traceId}/path`);
+  const ids = new Set(path.items.map(({ span_id }) => span_id));
+  assert.deepEqual(ids, new Set([agent, chain, call]));
+  const { page, open, troubles, close } = await openPage(browser, server);
+  await open(`/trace/${traceId}?path=1`);
+  await page.waitForFunction(() => document.querySelectorAll('.row.on-path').length === 3);
+  await page.locator(`#span-${call} .path-mark`).first().waitFor();
+
+  const running = hex(16);
+  const [root, late] = [hex(8), hex(8)];
+  const start = (spanId, parent) => ({
+    start: { trace_id: running, span_id: spanId, parent_id: parent, name: 'step', start_us: Date.now() * 1000 },
+  });
+  await server.announce(start(root, null));
+  await open(`/trace/${running}?path=1`);
+  await page.locator(`#span-${root}.on-path`).waitFor();
+  await server.announce(start(late, root));
+  await page.locator(`#span-${late}.on-path`).waitFor();
+  assert.deepEqual(troubles, []);
+  await close();
+});
+
+test('a trace that is not there yet is told as such, and shown when it comes in', async () => {
+  const { traceId, spans } = customer();
+  const { page, open, close } = await openPage(browser, server);
+  await open(`/trace/${traceId}`);
+  await page.getByRole('heading', { name: 'No such trace yet' }).waitFor();
+  assert.equal(await page.locator('.trace-body').isVisible(), false);
+  await server.send(spans);
+  await page.locator('.span-grid.row').nth(2).waitFor();
+  assert.equal(await page.locator('.trace-body').isVisible(), true);
+  await close();
+});

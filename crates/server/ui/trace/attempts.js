@@ -4,7 +4,7 @@ import { h, place } from '../dom.js';
 import { duration, percent } from '../format.js';
 import { stateMark } from '../kinds.js';
 import { tracePath } from '../router.js';
-import { phases } from './waterfall.js';
+import { phases } from './bars.js';
 
 const WORDS = {
   wait: 'waited for the limiter',

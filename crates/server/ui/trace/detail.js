@@ -3,12 +3,12 @@
 import { get } from '../api.js';
 import { copy } from '../copy.js';
 import { fill, h } from '../dom.js';
-import { clock, count, duration, grouped, moment, money } from '../format.js';
+import { count } from '../format.js';
 import { kindMark, stateMark } from '../kinds.js';
-import { ask, asked, tracePath } from '../router.js';
-import { attempts } from './attempts.js';
+import { ask, asked } from '../router.js';
+import { factsOf } from './facts.js';
 import { jsonTree } from './json_tree.js';
-import { anything, conversation } from './messages.js';
+import { tabsOf } from './tabs.js';
 
 /** @typedef {import('../types.js').SpanDetail} SpanDetail */
 /** @typedef {import('./tree.js').Node} Node */
@@ -108,43 +108,13 @@ export class Detail {
       bar,
       h('div', { class: `pane t-${tab.name}`, role: 'tabpanel', 'aria-labelledby': `tab-${tab.name}` }, tab.draw()),
     );
+    // Where there is little room, the chosen one may be out of sight.
+    bar.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
   }
 
   /** @param {Node} node */
   head({ span }) {
     const raw = asked('raw') === '1';
-    const detail = this.detail;
-    const told = span.tokens;
-    /** @type {[string, string, string][]} */
-    const facts = [];
-    if (span.duration_us !== null) facts.push([duration(span.duration_us), 'took', `${grouped(span.duration_us)} µs`]);
-    if (span.phases?.first_chunk_us) facts.push([duration(span.phases.first_chunk_us), 'first words', '']);
-    if (told)
-      facts.push([
-        `${count(sent(told))} → ${count((told.output ?? 0) + (told.reasoning ?? 0))}`,
-        'tokens',
-        tokensInWords(told),
-      ]);
-    if (
-      told?.output &&
-      span.duration_us &&
-      span.phases?.first_chunk_us &&
-      span.duration_us > span.phases.first_chunk_us
-    )
-      facts.push([
-        `${((told.output + (told.reasoning ?? 0)) / ((span.duration_us - span.phases.first_chunk_us) / 1e6)).toFixed(0)}`,
-        'tok/s',
-        '',
-      ]);
-    if (span.cost_usd !== null) facts.push([money(span.cost_usd), 'cost', `$${span.cost_usd}`]);
-    facts.push([clock(span.start_us), 'started', moment(span.start_us)]);
-    if (span.model)
-      facts.push([
-        span.model,
-        span.provider ?? 'model',
-        detail?.response_model && detail.response_model !== span.model ? `answered by ${detail.response_model}` : '',
-      ]);
-    if (detail && detail.finish_reasons.length > 0) facts.push([detail.finish_reasons.join(', '), 'finish', '']);
     return h(
       'header',
       'detail-head',
@@ -194,32 +164,12 @@ export class Detail {
       h(
         'dl',
         { class: 'facts', tabindex: '0', 'aria-label': 'Facts' },
-        ...facts.map(([value, name, title]) =>
+        ...factsOf(span, this.detail).map(([value, name, title]) =>
           h('div', { title: title || null }, h('dt', null, name), h('dd', null, value)),
         ),
       ),
     );
   }
-}
-
-/** @param {import('../types.js').Tokens} told */
-function sent(told) {
-  return (told.input ?? 0) + (told.cache_read ?? 0) + (told.cache_write ?? 0);
-}
-
-/** @param {import('../types.js').Tokens} told */
-function tokensInWords(told) {
-  return [
-    [told.input, 'input'],
-    [told.cache_read, 'read from the cache'],
-    [told.cache_write, 'written to the cache'],
-    [told.output, 'output'],
-    [told.reasoning, 'reasoning'],
-    [told.total, 'together'],
-  ]
-    .filter(([value]) => value !== null)
-    .map(([value, name]) => `${grouped(Number(value))} ${name}`)
-    .join('\n');
 }
 
 /**
@@ -239,133 +189,4 @@ function troubles(detail, node) {
       ),
     odd.length > 0 && h('div', { class: 'trouble', role: 'note' }, ...odd.map((text) => h('div', null, text))),
   ];
-}
-
-/**
- * @param {SpanDetail} detail
- * @param {Node} node
- * @returns {{name: string, size: number, draw: () => HTMLElement}[]}
- */
-function tabsOf(detail, node) {
-  const attributes = Object.keys(detail.attributes).length + Object.keys(detail.resource).length;
-  const talks = detail.messages !== null || detail.reply !== null;
-  const failed = node.children.filter(({ span }) => /^attempt\b/.test(span.name));
-  const hasPhases = detail.phases !== null && detail.kind === 'generation';
-  /** @type {({name: string, size: number, draw: () => HTMLElement}|false)[]} */
-  const tabs = [
-    talks && {
-      name: 'Messages',
-      size: detail.messages?.length ?? 0,
-      draw: () => conversation(detail.messages ?? [], detail.reply, detail.state === 'running'),
-    },
-    !talks && detail.input !== null && { name: 'Input', size: 0, draw: () => anything(detail.input) },
-    detail.output !== null && { name: 'Output', size: 0, draw: () => anything(detail.output) },
-    hasPhases && {
-      name: 'Attempts',
-      size: detail.phases?.attempts ?? failed.length + 1,
-      draw: () => attempts(detail, failed),
-    },
-    talks && detail.input !== null && { name: 'Input', size: 0, draw: () => anything(detail.input) },
-    detail.tools.length > 0 && {
-      name: 'Tools',
-      size: detail.tools.length,
-      draw: () =>
-        h(
-          'div',
-          null,
-          ...detail.tools.map((tool) =>
-            h(
-              'div',
-              'tool',
-              h('b', null, tool.name),
-              h('p', null, tool.description ?? ''),
-              jsonTree(tool.parameters, 1),
-            ),
-          ),
-        ),
-    },
-    Object.keys(detail.parameters).length > 0 && {
-      name: 'Parameters',
-      size: Object.keys(detail.parameters).length,
-      draw: () => pairs(detail.parameters),
-    },
-    detail.events.length > 0 && {
-      name: 'Events',
-      size: detail.events.length,
-      draw: () =>
-        h(
-          'div',
-          null,
-          ...detail.events.map((event) =>
-            h(
-              'div',
-              'event',
-              h('span', 'num', `+${duration(event.at_us - detail.start_us)}`),
-              ' ',
-              h('b', null, event.name),
-              pairs(event.attributes),
-            ),
-          ),
-        ),
-    },
-    detail.links.length > 0 && {
-      name: 'Links',
-      size: detail.links.length,
-      draw: () =>
-        h(
-          'div',
-          null,
-          ...detail.links.map((link) =>
-            h(
-              'p',
-              null,
-              h('a', { href: tracePath(link.trace_id, link.span_id) }, `${link.trace_id} / ${link.span_id}`),
-            ),
-          ),
-        ),
-    },
-    Object.keys(detail.metadata).length > 0 && {
-      name: 'Metadata',
-      size: Object.keys(detail.metadata).length,
-      draw: () => pairs(detail.metadata),
-    },
-    {
-      name: 'Attributes',
-      size: attributes,
-      draw: () =>
-        h(
-          'div',
-          null,
-          pairs(detail.attributes),
-          section('Resource', detail.resource),
-          section('Ids', {
-            trace_id: detail.trace_id,
-            span_id: detail.span_id,
-            parent_id: detail.parent_id,
-            response_id: detail.response_id,
-            scope: detail.scope ? `${detail.scope.name ?? ''} ${detail.scope.version ?? ''}`.trim() : null,
-          }),
-        ),
-    },
-  ];
-  return tabs.filter((tab) => tab !== false);
-}
-
-/** @param {string} title @param {Record<string, unknown>} values */
-function section(title, values) {
-  return h('div', null, h('h3', null, title), pairs(values));
-}
-
-/** @param {Record<string, unknown>} values */
-function pairs(values) {
-  return h(
-    'dl',
-    'pairs',
-    ...Object.entries(values)
-      .filter(([, value]) => value !== null && value !== undefined)
-      .flatMap(([key, value]) => [
-        h('dt', null, key),
-        h('dd', null, typeof value === 'object' || typeof value === 'string' ? anything(value) : String(value)),
-      ]),
-  );
 }

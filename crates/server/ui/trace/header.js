@@ -116,6 +116,23 @@ function factsOf(trace, headline, scores) {
   ];
 }
 
+/**
+ * What is said where there is no trace to show.
+ * @param {string} traceId
+ * @param {boolean} unknown The server knows no such trace, as opposed to any other trouble.
+ * @param {string} message
+ */
+export function absence(traceId, unknown, message) {
+  const words = `${traceId} has not come in, or was removed by the retention. It will be shown as soon as it comes in.`;
+  return h(
+    'div',
+    'empty',
+    h('h1', null, unknown ? 'No such trace yet' : 'The trace cannot be shown'),
+    h('p', null, unknown ? words : message),
+    h('p', null, h('a', { href: '/traces' }, 'To the traces')),
+  );
+}
+
 /** @param {number} us */
 function since(us) {
   const text = ago(us, nowUs());

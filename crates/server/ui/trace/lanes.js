@@ -10,7 +10,7 @@ import { share, ticks } from './scale.js';
 /** @typedef {{span: SpanSummary, lane: number}} Placed */
 
 const LANE = 22;
-const CHART = 64;
+const CHART = 48;
 const TOP = 24;
 const WORK = new Set(['generation', 'embedding', 'tool', 'retriever']);
 
@@ -53,7 +53,8 @@ export class Lanes {
   constructor(choose) {
     this.canvas = h('canvas', { role: 'img', 'aria-label': 'Concurrency lanes', tabindex: '0' });
     this.tip = h('div', { class: 'tip', hidden: true });
-    this.element = h('div', 'lanes', this.canvas, this.tip);
+    this.caption = h('p', 'none');
+    this.element = h('div', 'lanes', this.caption, this.canvas, this.tip);
     /** @type {Placed[]} */
     this.placed = [];
     /** @type {{at: number, running: number}[]} */
@@ -113,6 +114,12 @@ export class Lanes {
       pen.fillText(label, Math.round(at * width) + 4, 10);
     }
     const most = this.steps.reduce((top, step) => Math.max(top, step.running), 1);
+    const lanes = `${this.lanes} ${this.lanes === 1 ? 'lane' : 'lanes'}`;
+    this.caption.textContent =
+      this.lanes === 0
+        ? 'No model call and no tool has run.'
+        : `Model calls and tools: at most ${most} at once, in ${lanes}. Above, how many ran at each moment.`;
+    pen.globalAlpha = 0.55;
     let x = 0;
     let running = 0;
     for (const step of [...this.steps, { at: this.scale.to, running: 0 }]) {
@@ -124,7 +131,7 @@ export class Lanes {
       running = step.running;
     }
     pen.fillStyle = ink('--text-2');
-    pen.fillText(`${most} at once at most, ${this.lanes} lanes`, 4, TOP + 6);
+    pen.globalAlpha = 1;
     for (const { span, lane } of this.placed) {
       const left = share(this.scale, span.start_us) * width;
       const wide = Math.max(2, share(this.scale, span.end_us ?? this.scale.to) * width - left);
@@ -139,12 +146,33 @@ export class Lanes {
         pen.fillRect(left + 1, top + 1, Math.max(0, (wait / (this.scale.to - this.scale.from)) * width - 2), LANE - 6);
       }
       pen.globalAlpha = 1;
+      const clear = left + (wait > 0 ? (wait / (this.scale.to - this.scale.from)) * width : 0);
+      if (left + wide - clear > 48) this.label(pen, span.name, clear, top, left + wide - clear, ink('--surface'));
       if (span.span_id === this.chosen) {
         pen.strokeStyle = ink('--accent');
         pen.lineWidth = 2;
         pen.strokeRect(left - 1, top - 1, wide + 1, LANE - 2);
       }
     }
+  }
+
+  /**
+   * Writes a name into a bar, as much of it as there is room for.
+   * @param {CanvasRenderingContext2D} pen
+   * @param {string} name
+   * @param {number} left
+   * @param {number} top
+   * @param {number} wide
+   * @param {string} ink
+   */
+  label(pen, name, left, top, wide, ink) {
+    // A character is at least half as wide as it is high: what cannot fit is not measured.
+    let length = Math.min(name.length, Math.floor((wide - 12) / 5));
+    const words = () => (length < name.length ? `${name.slice(0, length)}…` : name);
+    while (length > 0 && pen.measureText(words()).width > wide - 12) length -= 1;
+    if (length < Math.min(4, name.length)) return;
+    pen.fillStyle = ink;
+    pen.fillText(words(), left + 6, top + (LANE - 4) / 2);
   }
 
   /**

@@ -77,3 +77,14 @@ function label(at) {
 export function share({ from, to }, us) {
   return (us - from) / (to - from);
 }
+
+/**
+ * The time of a span with a little room at both ends.
+ * @param {import('../types.js').SpanSummary} span
+ * @param {number} now
+ * @returns {Scale}
+ */
+export function around({ start_us, end_us }, now) {
+  const room = Math.max(10, ((end_us ?? now) - start_us) * 0.04);
+  return { from: start_us - room, to: (end_us ?? now) + room };
+}

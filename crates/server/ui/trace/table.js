@@ -3,7 +3,7 @@
 import { fill, h, place } from '../dom.js';
 import { VirtualList } from '../virtual_list.js';
 import { ticks } from './scale.js';
-import { beat, spanRow } from './waterfall.js';
+import { beat, blankRow, explain, fillRow } from './row.js';
 
 /** @typedef {import('./tree.js').Node} Node */
 /** @typedef {import('./scale.js').Scale} Scale */
@@ -15,7 +15,7 @@ import { beat, spanRow } from './waterfall.js';
  * @property {number} now
  * @property {number} origin Where the labels of the axis count from.
  * @property {Set<string>} folded
- * @property {Map<string, import('./critical_path.js').Stretch[]>|null} path
+ * @property {Map<string, import('../types.js').Stretch[]>|null} path
  * @property {Set<string>|null} matches
  * @property {string} chosen
  */
@@ -62,7 +62,7 @@ export class SpanTable {
       height: 24,
       key: (index) => this.view.rows[index].span.span_id,
       stamp: (index) => this.stamp(index),
-      make: (index) => this.make(index),
+      make: (index, spare) => this.make(index, spare),
       dress: (element, index) => this.dress(element, index),
     });
     this.rows.addEventListener('click', (event) => {
@@ -70,6 +70,11 @@ export class SpanTable {
       if (index < 0) return;
       if (event.target instanceof Element && event.target.closest('button.fold')) fold(index);
       else choose(index);
+    });
+    this.rows.addEventListener('pointerover', (event) => {
+      const index = this.list.indexOf(event);
+      const row = event.target instanceof Element ? event.target.closest('.row') : null;
+      if (this.view.rows[index] && row instanceof HTMLElement) explain(row, this.view.rows[index], this.view.now);
     });
     this.rows.addEventListener('dblclick', (event) => {
       const index = this.list.indexOf(event);
@@ -110,24 +115,26 @@ export class SpanTable {
     return `${span.state} ${span.duration_us} ${span.name} ${tokens} ${cost} ${below} ${errors} ${depth} ${odd.length} ${folded.has(span.span_id)} ${scale.from} ${scale.to} ${path?.get(span.span_id)?.length ?? 0} ${span.notes.length} ${span.phases?.first_chunk_us}`;
   }
 
-  /** @param {number} index */
-  make(index) {
+  /**
+   * @param {number} index
+   * @param {HTMLElement|null} spare
+   */
+  make(index, spare) {
     const { rows, scale, now, folded, path } = this.view;
     const node = rows[index];
-    return spanRow(node, {
-      scale,
-      now,
-      folded: folded.has(node.span.span_id),
-      path: path?.get(node.span.span_id) ?? null,
-    });
+    const row = spare ?? blankRow();
+    const { span_id } = node.span;
+    fillRow(row, node, { scale, now, folded: folded.has(span_id), path: path?.get(span_id) ?? [] });
+    return row;
   }
 
   /** @param {HTMLElement} element @param {number} index */
   dress(element, index) {
     const { rows, chosen, path, matches, scale, now } = this.view;
     const id = rows[index].span.span_id;
-    if (rows[index].span.state === 'running') beat(element, rows[index], scale, now);
-    element.setAttribute('aria-selected', String(id === chosen));
+    if (rows[index].span.state === 'running') beat(element, rows[index], scale, now, path?.get(id) ?? []);
+    const selected = String(id === chosen);
+    if (element.getAttribute('aria-selected') !== selected) element.setAttribute('aria-selected', selected);
     element.classList.toggle('on-path', path !== null && path.has(id));
     element.classList.toggle('match', matches !== null && matches.has(id));
   }
@@ -150,6 +157,8 @@ export class SpanTable {
         }),
     );
     place(this.element, {
+      '--bar-left': `${this.axis.getBoundingClientRect().left - this.rows.getBoundingClientRect().left}px`,
+      '--bar-width': `${width}px`,
       '--tick': marks.length > 1 ? `${(marks[1].share - marks[0].share) * width}px` : '100%',
       '--tick-from': `${(marks[0]?.share ?? 0) * width}px`,
     });

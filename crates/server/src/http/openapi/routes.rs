@@ -1,6 +1,6 @@
 //! The routes of the API: what they are for, what they can be asked, what they answer with.
 
-use super::super::api::TraceAnswer;
+use super::super::api::{PathAnswer, TraceAnswer};
 use super::super::health::Health;
 use super::super::lists::Facets;
 use super::super::numbers::Models;
@@ -90,6 +90,11 @@ pub(super) const ROUTES: &[Route] = &[
         "/api/v1/traces/{trace_id}",
         "One trace with its spans, without payloads",
         shape::<TraceAnswer>(),
+    ),
+    get(
+        "/api/v1/traces/{trace_id}/path",
+        "What a trace waited for at each moment",
+        shape::<PathAnswer>(),
     ),
     get(
         "/api/v1/traces/{trace_id}/spans/{span_id}",

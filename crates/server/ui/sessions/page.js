@@ -1,21 +1,22 @@
 // Sessions and users: who used the program, how often, and what it cost.
 
-import { get } from './api.js';
-import { copy } from './copy.js';
-import { fill, h } from './dom.js';
-import { filterBar } from './filter_bar.js';
-import { firstTrace } from './first_trace.js';
-import { ago, count, grouped, moment, money, nowUs } from './format.js';
-import { ask, asked, go, term, tracesPath } from './router.js';
-import { VirtualList } from './virtual_list.js';
+import { get } from '../api.js';
+import { copy } from '../copy.js';
+import { fill, h } from '../dom.js';
+import { filterBar } from '../filter/bar.js';
+import { firstTrace } from '../first_trace.js';
+import { ago, nowUs } from '../format.js';
+import { ask, asked, go, term, tracesPath } from '../router.js';
+import { VirtualList } from '../virtual_list.js';
+import { idOf, sessionRow } from './row.js';
 
-/** @typedef {import('./types.js').SessionRow} SessionRow */
+/** @typedef {import('../types.js').SessionRow} SessionRow */
 
 const EVERY_MS = 5000;
 
 /**
  * @param {HTMLElement} main
- * @returns {import('./router.js').Page}
+ * @returns {import('../router.js').Page}
  */
 export function sessionsPage(main) {
   /** @type {SessionRow[]} */
@@ -79,8 +80,8 @@ export function sessionsPage(main) {
         'Failed',
         'Tokens',
         'Cost',
-        'First',
-        'Last',
+        'First seen',
+        'Last seen',
         byUser() ? '' : 'Users',
       ].map((label, at) => h('div', { role: 'columnheader', class: at > 0 && at < 7 ? 'num' : null }, label)),
     );
@@ -91,7 +92,7 @@ export function sessionsPage(main) {
     const { signal } = asking;
     cursor = null;
     try {
-      /** @type {import('./types.js').Page<SessionRow>} */
+      /** @type {import('../types.js').Page<SessionRow>} */
       const page = await get(byUser() ? '/users' : '/sessions', { q: asked('q'), limit: 200, cursor: after }, signal);
       const fresh = new Set(page.items.map(idOf));
       items = after === null ? page.items : [...items.filter((item) => !fresh.has(idOf(item))), ...page.items];
@@ -142,42 +143,6 @@ export function sessionsPage(main) {
     },
     keys: { j: () => move(1), k: () => move(-1), enter: () => open(chosen), y: () => copy(location.href, 'link') },
   };
-}
-
-/** @param {SessionRow} item */
-function idOf(item) {
-  return item.session_id ?? item.user_id ?? '';
-}
-
-/**
- * @param {SessionRow} item
- * @param {boolean} byUser
- */
-function sessionRow(item, byUser) {
-  const id = idOf(item);
-  const path = byUser ? tracesPath(term('user', id)) : `/session/${encodeURIComponent(id)}`;
-  const cell = (/** @type {string} */ name, /** @type {import('./dom.js').Child[]} */ ...children) =>
-    h('div', { class: name, role: 'gridcell' }, ...children);
-  return h(
-    'div',
-    { class: 'row session-grid', role: 'row' },
-    cell('c-id', h('a', { class: 'name', href: path, title: id }, id)),
-    cell('num', count(item.traces)),
-    cell(item.errors > 0 ? 'num bad' : 'num none', item.errors > 0 ? count(item.errors) : '–'),
-    cell(
-      'num',
-      h('span', { title: item.tokens?.total ? grouped(item.tokens.total) : null }, count(item.tokens?.total)),
-    ),
-    cell('num', h('span', { title: item.cost_usd === null ? null : `$${item.cost_usd}` }, money(item.cost_usd))),
-    cell('num', h('time', { title: moment(item.first_us) }, ago(item.first_us, nowUs()))),
-    cell('num', h('time', { title: moment(item.last_us) }, ago(item.last_us, nowUs()))),
-    cell(
-      'c-users',
-      ...(item.users ?? [])
-        .slice(0, 4)
-        .map((user) => h('a', { class: 'badge', href: tracesPath(term('user', user)) }, user)),
-    ),
-  );
 }
 
 /**

@@ -1,10 +1,8 @@
-// Health: is anything being lost? Who sends, what was refused and why, and how large the store is.
+// The parts of the health page: who sends, what was received, and the store.
 
-import { get } from './api.js';
-import { copy } from './copy.js';
-import { fill, h, place } from './dom.js';
-import { ago, bytes, count, duration, grouped, moment, nowUs } from './format.js';
-import { tracesPath, term } from './router.js';
+import { h, place } from '../dom.js';
+import { ago, bytes, count, duration, grouped, moment, nowUs } from '../format.js';
+import { term, tracesPath } from '../router.js';
 
 /**
  * @typedef {object} Outlet What a sender told about one of its destinations.
@@ -27,91 +25,20 @@ import { tracesPath, term } from './router.js';
  * @property {{readers: number, missed: number}} stream
  */
 
-const EVERY_MS = 2000;
 const QUIET_US = 60e6;
 
-/**
- * @param {HTMLElement} main
- * @returns {import('./router.js').Page}
- */
-export function healthPage(main) {
-  const gone = new AbortController();
-  const verdict = h('div', { class: 'verdict', role: 'status' });
-  const body = h('div', 'health');
-  main.classList.add('page-scroll');
-  fill(main, h('h1', 'unseen', 'Health'), verdict, body);
-  let drawn = '';
-
-  async function load() {
-    try {
-      /** @type {Health} */
-      const health = await get('/health', {}, gone.signal);
-      const losses = lossesOf(health);
-      const name = JSON.stringify([losses, health]);
-      if (name === drawn) return;
-      drawn = name;
-      verdict.classList.toggle('bad', losses.length > 0);
-      fill(
-        verdict,
-        h('b', null, losses.length === 0 ? 'Nothing is being lost.' : 'Spans are being lost.'),
-        h(
-          'span',
-          null,
-          losses.length === 0 ? `${count(health.ingest.spans)} spans received, all stored.` : losses.join(', '),
-        ),
-      );
-      fill(body, senders(health), ingest(health), store(health));
-    } catch (error) {
-      if (gone.signal.aborted) return;
-      drawn = '';
-      verdict.classList.add('bad');
-      fill(verdict, h('b', null, 'The server does not answer.'), h('span', null, /** @type {Error} */ (error).message));
-    }
-  }
-
-  const timer = setInterval(() => {
-    if (!document.hidden) load();
-  }, EVERY_MS);
-  load();
-  return {
-    leave() {
-      gone.abort();
-      clearInterval(timer);
-    },
-    keys: { y: () => copy(location.href, 'link'), e: () => window.open('/api/v1/health', '_blank', 'noopener') },
-  };
-}
-
-/**
- * @param {Health} health
- * @returns {string[]}
- */
-function lossesOf({ ingest: { rejected }, senders: all }) {
-  const losses = Object.entries(rejected)
-    .filter(([, times]) => times > 0)
-    .map(([reason, times]) => `${count(times)} refused (${reason})`);
-  for (const sender of all) {
-    for (const outlet of outlets(sender)) {
-      const dropped = Object.values(outlet.dropped ?? {}).reduce((sum, times) => sum + times, 0);
-      if (dropped > 0) losses.push(`${count(dropped)} dropped by ${sender.service ?? sender.process ?? 'a program'}`);
-    }
-  }
-  return losses;
-}
-
 /** @param {Sender} sender */
-function outlets({ health }) {
+export function outlets({ health }) {
   return health === null ? [] : Array.isArray(health) ? health : [health];
 }
 
 /** @param {Health} health */
-function senders({ senders: all }) {
+export function senders({ senders: all }) {
   const now = nowUs();
   const heads = [
     'Sender',
     'Seen',
     'Running',
-    'Spans',
     'Destination',
     'Queued',
     'Sent',
@@ -156,10 +83,10 @@ function senders({ senders: all }) {
           ? h('td', 'num', h('time', { title: moment(sender.last_seen_us) }, ago(sender.last_seen_us, now)))
           : h('td'),
         first ? cell(sender.process === null ? null : sender.running) : h('td'),
-        first ? cell(sender.spans) : h('td'),
         h('td', null, outlet?.destination ?? h('span', 'none', 'does not tell')),
         cell(outlet?.queued),
-        cell(outlet?.sent),
+        // Who does not tell what it sent has sent what came in.
+        cell(outlet ? outlet.sent : sender.spans),
         cell(outlet?.retried),
         cell(outlet?.spooled),
         h(
@@ -190,7 +117,7 @@ function senders({ senders: all }) {
                 'tr',
                 null,
                 ...heads.map((label, at) =>
-                  h('th', { scope: 'col', class: [1, 2, 3, 5, 6, 7, 8, 9].includes(at) ? 'num' : null }, label),
+                  h('th', { scope: 'col', class: [1, 2, 4, 5, 6, 7, 8].includes(at) ? 'num' : null }, label),
                 ),
               ),
             ),
@@ -201,7 +128,7 @@ function senders({ senders: all }) {
 }
 
 /** @param {Health} health */
-function ingest({ ingest: told, stream }) {
+export function ingest({ ingest: told, stream }) {
   const rejected = Object.entries(told.rejected);
   return h(
     'section',
@@ -211,7 +138,7 @@ function ingest({ ingest: told, stream }) {
       'dl',
       'figures',
       figure('requests', count(told.requests)),
-      figure('spans', count(told.spans)),
+      figure('starts and ends', count(told.spans)),
       figure('bytes', bytes(told.bytes)),
       figure('waiting to be stored', count(told.queue)),
       figure(
@@ -226,7 +153,7 @@ function ingest({ ingest: told, stream }) {
 }
 
 /** @param {Health} health */
-function store({ store: told, version, uptime_s }) {
+export function store({ store: told, version, uptime_s }) {
   const limit = told.retention?.bytes ?? null;
   const age = told.retention?.age_s ?? null;
   const fullness = h('i');

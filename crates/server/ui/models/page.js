@@ -1,15 +1,16 @@
 // Models: calls, errors, latency, tokens and cost over the same time axis, and a table whose rows can be chosen.
 
-import { get } from './api.js';
+import { get } from '../api.js';
 import { Chart } from './chart.js';
-import { copy } from './copy.js';
-import { fill, h } from './dom.js';
-import { firstTrace } from './first_trace.js';
-import { count, duration, grouped, moment, money, nowUs, percent } from './format.js';
-import { ask, asked, go, term, tracesPath } from './router.js';
+import { modelTable } from './table.js';
+import { copy } from '../copy.js';
+import { fill, h } from '../dom.js';
+import { firstTrace } from '../first_trace.js';
+import { count, duration, moment, money, nowUs, percent } from '../format.js';
+import { ask, asked, go, term, tracesPath } from '../router.js';
 
-/** @typedef {import('./types.js').ModelRow} ModelRow */
-/** @typedef {import('./types.js').StatPoint} StatPoint */
+/** @typedef {import('../types.js').ModelRow} ModelRow */
+/** @typedef {import('../types.js').StatPoint} StatPoint */
 
 /** @type {Record<string, [number, number]>} Length and bucket in seconds. */
 const RANGES = {
@@ -42,7 +43,7 @@ const MEASURES = [
 
 /**
  * @param {HTMLElement} main
- * @returns {import('./router.js').Page}
+ * @returns {import('../router.js').Page}
  */
 export function modelsPage(main) {
   let asking = new AbortController();
@@ -51,6 +52,7 @@ export function modelsPage(main) {
   /** @type {number[]} */
   let at = [];
   let bucketUs = 1;
+  let usual = '1h';
 
   const ranges = h('div', { class: 'choice', role: 'group', 'aria-label': 'Time' });
   const tell = (/** @type {number|null} */ index) => {
@@ -71,7 +73,7 @@ export function modelsPage(main) {
   );
 
   const axis = /** @type {HTMLElement} */ (main.querySelector('.chart-axis'));
-  const range = () => (Object.hasOwn(RANGES, asked('range')) ? asked('range') : '1h');
+  const range = () => (Object.hasOwn(RANGES, asked('range')) ? asked('range') : usual);
   const chosen = () => asked('model');
 
   async function load() {
@@ -91,7 +93,10 @@ export function modelsPage(main) {
       ]);
       models = /** @type {{items: ModelRow[]}} */ (rows).items;
       at = Array.from({ length: Math.round((to - from) / bucketUs) }, (_, index) => from + index * bucketUs);
-      draw(/** @type {import('./types.js').Stats} */ (total), /** @type {import('./types.js').Stats|null} */ (single));
+      draw(
+        /** @type {import('../types.js').Stats} */ (total),
+        /** @type {import('../types.js').Stats|null} */ (single),
+      );
       fault.hidden = true;
     } catch (error) {
       if (signal.aborted) return;
@@ -101,8 +106,8 @@ export function modelsPage(main) {
   }
 
   /**
-   * @param {import('./types.js').Stats} total
-   * @param {import('./types.js').Stats|null} single
+   * @param {import('../types.js').Stats} total
+   * @param {import('../types.js').Stats|null} single
    */
   function draw(total, single) {
     const sums = models.filter(({ model }) => !chosen() || model === chosen());
@@ -110,7 +115,9 @@ export function modelsPage(main) {
     const calls = add((row) => row.calls);
     const texts = [
       count(calls),
-      calls > 0 ? `${count(add((row) => row.errors))} · ${percent(add((row) => row.errors) / calls)}` : '0',
+      add((row) => row.errors) > 0
+        ? `${count(add((row) => row.errors))} · ${percent(add((row) => row.errors) / calls)}`
+        : '0',
       sums.length === 1 ? `${duration(sums[0].p50_us)} · ${duration(sums[0].p95_us)}` : '',
       count(add((row) => row.tokens?.total ?? 0)),
       money(add((row) => Number(row.cost_usd ?? 0))),
@@ -132,7 +139,7 @@ export function modelsPage(main) {
   }
 
   /**
-   * @param {import('./types.js').Stats} stats
+   * @param {import('../types.js').Stats} stats
    * @param {(point: StatPoint) => number|null} pick
    * @param {'bars'|'lines'} shape
    */
@@ -155,12 +162,13 @@ export function modelsPage(main) {
             class: 'button',
             type: 'button',
             'aria-pressed': String(name === range()),
-            onclick: () => ask({ range: name === '1h' ? null : name }),
+            onclick: () => ask({ range: name }),
           },
           name,
         ),
       ),
     );
+    if (models.length > 0) main.classList.remove('is-empty');
     if (models.length === 0) {
       fill(
         table,
@@ -175,85 +183,16 @@ export function modelsPage(main) {
       );
       get('/traces', { limit: 1 })
         .then((page) => {
-          if (/** @type {{items: unknown[]}} */ (page).items.length === 0) fill(table, firstTrace());
+          if (/** @type {{items: unknown[]}} */ (page).items.length > 0) return;
+          main.classList.add('is-empty');
+          fill(table, firstTrace());
         })
         .catch(() => {
           /* The words above stay. */
         });
       return;
     }
-    const heads = ['Model', 'Calls', 'Errors', 'Retries', 'p50', 'p95', 'p99', 'First words', 'In', 'Out', 'Cost', ''];
-    fill(
-      table,
-      h(
-        'table',
-        'numbers',
-        h(
-          'thead',
-          null,
-          h(
-            'tr',
-            null,
-            ...heads.map((label, index) => h('th', { class: index > 0 ? 'num' : null, scope: 'col' }, label)),
-          ),
-        ),
-        h(
-          'tbody',
-          null,
-          ...[...models]
-            .sort((a, b) => Number(b.cost_usd ?? 0) - Number(a.cost_usd ?? 0) || b.calls - a.calls)
-            .map(modelRow),
-        ),
-      ),
-    );
-  }
-
-  /** @param {ModelRow} row */
-  function modelRow(row) {
-    const here = row.model === chosen();
-    const { model } = row;
-    // A call that names no model cannot be asked for by one.
-    const link = (/** @type {string} */ text, /** @type {string} */ q) =>
-      model === null ? text : h('a', { href: tracesPath(`${term('model', model)} start:>-${range()}${q}`) }, text);
-    const sent = (row.tokens?.input ?? 0) + (row.tokens?.cache_read ?? 0) + (row.tokens?.cache_write ?? 0);
-    const cells = [
-      link(count(row.calls), ''),
-      row.errors > 0
-        ? link(`${count(row.errors)} · ${percent(row.errors / row.calls)}`, ' has:error')
-        : h('span', 'none', '–'),
-      row.retries > 0 ? link(count(row.retries), ' retries:>0') : h('span', 'none', '–'),
-      duration(row.p50_us),
-      duration(row.p95_us),
-      duration(row.p99_us),
-      duration(row.first_chunk_p50_us),
-      h('span', { title: grouped(sent) }, count(sent)),
-      count((row.tokens?.output ?? 0) + (row.tokens?.reasoning ?? 0)),
-      h('span', { title: row.cost_usd ? `$${row.cost_usd}` : 'price not known' }, money(row.cost_usd)),
-      model === null ? '' : link('traces', ''),
-    ];
-    return h(
-      'tr',
-      { 'aria-selected': String(here) },
-      h(
-        'th',
-        { scope: 'row' },
-        model === null
-          ? h('span', 'none', 'not named')
-          : h(
-              'button',
-              {
-                class: 'pick',
-                type: 'button',
-                'aria-pressed': String(here),
-                title: 'show it in the charts',
-                onclick: () => ask({ model: here ? null : model }),
-              },
-              model,
-            ),
-        row.provider && h('span', 'none', row.provider),
-      ),
-      ...cells.map((cell) => h('td', 'num', cell)),
-    );
+    fill(table, modelTable(models, range(), chosen()));
   }
 
   /** @param {number} index */
@@ -265,7 +204,10 @@ export function modelsPage(main) {
   const timer = setInterval(() => {
     if (!document.hidden && !main.querySelector('.plot:hover')) load();
   }, EVERY_MS);
-  load();
+  usualRange(asking.signal).then((name) => {
+    usual = name;
+    load();
+  });
   return {
     leave() {
       asking.abort();
@@ -292,5 +234,20 @@ export function modelsPage(main) {
     const names = [...table.querySelectorAll('.pick')].map((button) => button.textContent ?? '');
     if (names.length > 0)
       ask({ model: names[Math.min(names.length - 1, Math.max(0, names.indexOf(chosen()) + by))] }, { replace: true });
+  }
+}
+
+/**
+ * The shortest time that shows all there is, up to a day.
+ * @param {AbortSignal} signal
+ */
+async function usualRange(signal) {
+  try {
+    /** @type {{store: {oldest_us: number|null}}} */
+    const { store } = await get('/health', {}, signal);
+    const age = (nowUs() - (store.oldest_us ?? 0)) / 1e6;
+    return Object.keys(RANGES).find((name) => RANGES[name][0] >= age || name === '24h') ?? '24h';
+  } catch {
+    return '1h';
   }
 }

@@ -1,11 +1,11 @@
 // One trace as a row of a list: columns on a wide page, two lines on a narrow one.
 
-import { h, place } from './dom.js';
-import { ago, count, duration, grouped, moment, money } from './format.js';
-import { stateMark } from './kinds.js';
-import { term, tracePath, tracesPath } from './router.js';
+import { h, place } from '../dom.js';
+import { ago, count, duration, gist, grouped, moment, money } from '../format.js';
+import { stateMark } from '../kinds.js';
+import { term, tracePath, tracesPath } from '../router.js';
 
-/** @typedef {import('./types.js').TraceSummary} TraceSummary */
+/** @typedef {import('../types.js').TraceSummary} TraceSummary */
 
 /** @type {{label: string, sorts: string|null, end: boolean}[]} */
 export const COLUMNS = [
@@ -17,7 +17,8 @@ export const COLUMNS = [
   { label: 'Cost', sorts: 'cost', end: true },
   { label: 'Session', sorts: null, end: false },
   { label: 'User', sorts: null, end: false },
-  { label: 'Input and output', sorts: null, end: false },
+  { label: 'Input', sorts: null, end: false },
+  { label: 'Output', sorts: null, end: false },
 ];
 
 /**
@@ -113,20 +114,14 @@ export function traceRow(trace, now) {
           trace.user_id,
         ),
     ),
-    cell(
-      'c-preview',
-      ...trace.tags.slice(0, 3).map((tag) => h('a', { class: 'badge', href: tracesPath(term('tag', tag)) }, tag)),
-      h('span', { class: 'words', title: trace.input_preview }, gist(trace.input_preview)),
-      trace.output_preview && h('span', 'arrow', '→'),
-      trace.output_preview &&
-        h('span', { class: 'words out', title: trace.output_preview }, gist(trace.output_preview)),
-    ),
+    cell('c-in', h('span', { title: trace.input_preview }, gist(trace.input_preview))),
+    cell('c-out', h('span', { title: trace.output_preview }, gist(trace.output_preview))),
   );
 }
 
 /**
  * @param {string} name
- * @param {...import('./dom.js').Child} children
+ * @param {...import('../dom.js').Child} children
  */
 function cell(name, ...children) {
   return h('div', { class: name, role: 'gridcell' }, ...children);
@@ -134,19 +129,4 @@ function cell(name, ...children) {
 
 function none() {
   return h('span', 'none', '–');
-}
-
-/**
- * The words of a preview: of JSON, which may be cut anywhere, only the texts in it.
- * @param {string|null} text
- */
-function gist(text) {
-  const cut = (text ?? '').slice(0, 300);
-  const values = [];
-  if (/^\s*[[{]/.test(cut)) {
-    for (const [, value, , key] of cut.matchAll(/"((?:[^"\\]|\\.)*)("|$)(\s*:)?/g)) {
-      if (!key && value) values.push(value.replace(/\\[nrt]/g, ' ').replace(/\\(.)/g, '$1'));
-    }
-  }
-  return (values.length > 0 ? values.join(' · ') : cut).replace(/\s+/g, ' ');
 }

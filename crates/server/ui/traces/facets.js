@@ -1,9 +1,9 @@
 // The values that there are, with their counts, beside the list: a click adds or takes away a term of the filter.
 
-import { get } from './api.js';
-import { fill, h } from './dom.js';
-import { count } from './format.js';
-import { term } from './router.js';
+import { get } from '../api.js';
+import { fill, h } from '../dom.js';
+import { count } from '../format.js';
+import { term } from '../router.js';
 
 const KEYS = ['model', 'name', 'environment', 'service', 'user', 'session', 'tag'];
 const STATES = ['running', 'done', 'error', 'abandoned'];

@@ -1,6 +1,6 @@
 // A small multiple: one measure over time. The total is drawn in ink, what is chosen in the accent, never by a rainbow.
 
-import { fill, h, svg } from './dom.js';
+import { fill, h, svg } from '../dom.js';
 
 const WIDTH = 300;
 const HEIGHT = 84;

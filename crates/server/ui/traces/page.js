@@ -1,17 +1,18 @@
 // Traces: one row a trace, running ones on top, filtered, sorted and kept up to date.
 
-import { get, follow } from './api.js';
-import { copy, say } from './copy.js';
-import { fill, h, one } from './dom.js';
+import { get } from '../api.js';
+import { copy, say } from '../copy.js';
+import { fill, h, one } from '../dom.js';
 import { facets } from './facets.js';
-import { filterBar } from './filter_bar.js';
-import { firstTrace } from './first_trace.js';
-import { nowUs, count, money } from './format.js';
-import { ask, asked, go, term, tracePath } from './router.js';
-import { COLUMNS, beat, traceRow } from './trace_row.js';
-import { VirtualList } from './virtual_list.js';
+import { filterBar } from '../filter/bar.js';
+import { firstTrace } from '../first_trace.js';
+import { nowUs, count, money } from '../format.js';
+import { follow } from '../live.js';
+import { ask, asked, go, term, tracePath } from '../router.js';
+import { COLUMNS, beat, traceRow } from './row.js';
+import { VirtualList } from '../virtual_list.js';
 
-/** @typedef {import('./types.js').TraceSummary} TraceSummary */
+/** @typedef {import('../types.js').TraceSummary} TraceSummary */
 
 const narrow = matchMedia('(max-width: 760px)');
 /** Lists as they were left, so that going back shows the same at once. @type {Map<string, {items: TraceSummary[], cursor: string|null}>} */
@@ -20,7 +21,7 @@ const left = new Map();
 /**
  * @param {HTMLElement} main
  * @param {URL} url
- * @returns {import('./router.js').Page}
+ * @returns {import('../router.js').Page}
  */
 export function tracesPage(main, url) {
   const session = url.pathname.startsWith('/session/') ? decodeURIComponent(url.pathname.split('/')[2]) : null;
@@ -35,14 +36,16 @@ export function tracesPage(main, url) {
   let chosen = -1;
   let longest = 1;
 
+  const facetsButton = h(
+    'button',
+    { class: 'button', type: 'button', title: 'facets (f)', onclick: toggleFacets },
+    'Facets',
+  );
   const bar = filterBar({
     value: asked('q'),
     label: 'Filter traces',
     apply: (q, typing) => ask({ q }, { replace: typing }),
-    end: [
-      h('button', { class: 'button', type: 'button', title: 'facets (f)', onclick: toggleFacets }, 'Facets'),
-      h('span', { class: 'tally', role: 'status' }),
-    ],
+    end: [facetsButton, h('span', { class: 'tally', role: 'status' })],
   });
   const head = h('div', { class: 'list-head trace-grid', role: 'row' });
   const rows = h('div', { class: 'rows', role: 'rowgroup', tabindex: '0', 'aria-label': 'Traces' });
@@ -139,7 +142,7 @@ export function tracesPage(main, url) {
     loading = true;
     const asking = query;
     try {
-      /** @type {import('./types.js').Page<TraceSummary>} */
+      /** @type {import('../types.js').Page<TraceSummary>} */
       const page = await get(
         '/traces',
         { q: q(), sort: sort(), order: order(), limit: 100, cursor: after },
@@ -208,6 +211,7 @@ export function tracesPage(main, url) {
 
   function drawFacets() {
     side.hidden = asked('facets') !== '1';
+    facetsButton.setAttribute('aria-pressed', String(!side.hidden));
     if (!side.hidden) facets(side, asked('q'), (text) => ask({ q: text }));
   }
   function toggleFacets() {

@@ -1,24 +1,25 @@
 // Stream: what happens, line by line, newest at the bottom, starts included. Scrolling up pauses.
 
-import { follow, get } from './api.js';
-import { copy } from './copy.js';
-import { fill, h } from './dom.js';
-import { filterBar } from './filter_bar.js';
-import { firstTrace } from './first_trace.js';
-import { clock, count, duration, moment, money } from './format.js';
-import { hue, kindMark } from './kinds.js';
-import { ask, asked, go, tracePath } from './router.js';
-import { VirtualList } from './virtual_list.js';
+import { get } from '../api.js';
+import { copy } from '../copy.js';
+import { fill, h } from '../dom.js';
+import { filterBar } from '../filter/bar.js';
+import { follow } from '../live.js';
+import { firstTrace } from '../first_trace.js';
+import { count } from '../format.js';
+import { ask, asked, go, tracePath } from '../router.js';
+import { VirtualList } from '../virtual_list.js';
+import { lastWords, lineRow } from './line.js';
 
-/** @typedef {import('./types.js').SpanSummary} SpanSummary */
-/** @typedef {{id: number, what: 'start'|'end'|'error'|'missed', at: number, span: SpanSummary|null, path: string[], words: string}} Line */
+/** @typedef {import('../types.js').SpanSummary} SpanSummary */
+/** @typedef {import('./line.js').Line} Line */
 
 const MOST_LINES = 5000;
 const MOST_NAMES = 20_000;
 
 /**
  * @param {HTMLElement} main
- * @returns {import('./router.js').Page}
+ * @returns {import('../router.js').Page}
  */
 export function streamPage(main) {
   /** @type {Line[]} */
@@ -78,7 +79,7 @@ export function streamPage(main) {
       at: (ended ? span.end_us : null) ?? span.start_us,
       span,
       path: pathOf(span),
-      words: ended ? (span.error?.message ?? span.preview ?? '') : '',
+      words: ended ? (span.error?.message ?? lastWords(span.preview ?? '')) : '',
     });
     if (paused) behind += 1;
     schedule();
@@ -114,6 +115,8 @@ export function streamPage(main) {
     }
     list.resize(lines.length);
     if (!paused) rows.scrollTop = rows.scrollHeight;
+    // What came in is drawn in this frame, not in the next.
+    list.draw();
     more.hidden = !paused || behind === 0;
     more.textContent = `${count(behind)} new ↓`;
     pause.textContent = paused ? 'Go on' : 'Pause';
@@ -137,8 +140,9 @@ export function streamPage(main) {
     const { signal } = following;
     lines = [];
     const q = asked('q');
-    const ready = get('/spans', { q, limit: 200 }, signal).then((page) => {
+    const ready = Promise.all([get('/spans', { q, limit: 200 }, signal), wordsOf(q, signal)]).then(([page, words]) => {
       const spans = [.../** @type {{items: SpanSummary[]}} */ (page).items];
+      for (const span of spans) if (span.parent_id === null) span.preview ??= words.get(span.trace_id);
       for (const span of spans)
         if (span.end_us !== null) names.set(span.span_id, { name: span.name, parent: span.parent_id });
       spans.sort((a, b) => (a.end_us ?? a.start_us) - (b.end_us ?? b.start_us));
@@ -250,54 +254,19 @@ export function streamPage(main) {
   };
 }
 
-const WORDS = { start: 'starts', end: 'ends', error: 'fails', missed: 'skipped' };
-const SHAPES = { start: '▸', end: '■', error: '✕', missed: '…' };
-
-/** @param {Line} line */
-function lineRow({ what, at, span, path, words }) {
-  const tokens = span?.tokens;
-  return h(
-    'div',
-    { class: `row stream-grid e-${what}`, role: 'row' },
-    h('div', { class: 'c-time', role: 'gridcell' }, h('time', { title: moment(at) }, clock(at))),
-    h(
-      'div',
-      { class: 'c-trace', role: 'gridcell' },
-      span &&
-        h(
-          'a',
-          { class: hue(span.trace_id), href: tracePath(span.trace_id), title: span.trace_id },
-          span.trace_id.slice(0, 6),
-        ),
-    ),
-    h(
-      'div',
-      { class: 'c-event', role: 'gridcell' },
-      h('span', { title: WORDS[what], role: 'img', 'aria-label': WORDS[what] }, SHAPES[what]),
-    ),
-    h(
-      'div',
-      { class: 'c-what', role: 'gridcell', title: [...path, span?.name].join(' › ') },
-      span && kindMark(span.kind),
-      h('b', null, span?.name ?? ''),
-      path.length > 0 &&
-        h(
-          'span',
-          'path',
-          [...path]
-            .reverse()
-            .map((name) => ` ‹ ${name}`)
-            .join(''),
-        ),
-    ),
-    h('div', { class: 'c-model', role: 'gridcell' }, span?.model ?? ''),
-    h('div', { class: 'c-tokens num', role: 'gridcell' }, what !== 'start' && tokens?.total ? count(tokens.total) : ''),
-    h('div', { class: 'c-cost num', role: 'gridcell' }, what !== 'start' && span?.cost_usd ? money(span.cost_usd) : ''),
-    h(
-      'div',
-      { class: 'c-took num', role: 'gridcell' },
-      what !== 'start' && span?.duration_us !== null ? duration(span?.duration_us) : '',
-    ),
-    h('div', { class: 'c-words', role: 'gridcell' }, words.slice(-200).replace(/\s+/g, ' ')),
-  );
+/**
+ * What came out of traces of late: lists of spans do not say it.
+ * @param {string} q
+ * @param {AbortSignal} signal
+ * @returns {Promise<Map<string, string|null>>}
+ */
+async function wordsOf(q, signal) {
+  try {
+    /** @type {{items: import('../types.js').TraceSummary[]}} */
+    const { items } = await get('/traces', { q, limit: 100 }, signal);
+    return new Map(items.map(({ trace_id, output_preview }) => [trace_id, output_preview]));
+  } catch {
+    // The stream goes without.
+    return new Map();
+  }
 }

@@ -1,0 +1,148 @@
+// The parts of a span's detail: messages, input and output, attempts, tools, parameters, attributes.
+
+import { h } from '../dom.js';
+import { duration } from '../format.js';
+import { tracePath } from '../router.js';
+import { attempts } from './attempts.js';
+import { jsonTree } from './json_tree.js';
+import { anything, conversation } from './messages.js';
+
+/** @typedef {import('../types.js').SpanDetail} SpanDetail */
+/** @typedef {import('./tree.js').Node} Node */
+
+/**
+ * The parts of a span's detail that there are, the most wanted first.
+ * @param {SpanDetail} detail
+ * @param {Node} node
+ * @returns {{name: string, size: number, draw: () => HTMLElement}[]}
+ */
+export function tabsOf(detail, node) {
+  const attributes = Object.keys(detail.attributes).length + Object.keys(detail.resource).length;
+  const talks = detail.messages !== null || detail.reply !== null;
+  const failed = node.children.filter(({ span }) => /^attempt\b/.test(span.name));
+  const hasPhases = detail.phases !== null && detail.kind === 'generation';
+  /** @type {({name: string, size: number, draw: () => HTMLElement}|false)[]} */
+  const tabs = [
+    detail.state === 'running' &&
+      !talks &&
+      detail.input === null && {
+        name: 'Running',
+        size: 0,
+        draw: () => h('p', 'none', 'It is still running. What went in and what comes out is shown as soon as it ends.'),
+      },
+    talks && {
+      name: 'Messages',
+      size: (detail.messages?.length ?? 0) + (detail.reply ? 1 : 0),
+      draw: () => conversation(detail.messages ?? [], detail.reply, detail.state === 'running'),
+    },
+    !talks && detail.input !== null && { name: 'Input', size: 0, draw: () => anything(detail.input) },
+    detail.output !== null && { name: 'Output', size: 0, draw: () => anything(detail.output) },
+    hasPhases && {
+      name: 'Attempts',
+      size: detail.phases?.attempts ?? failed.length + 1,
+      draw: () => attempts(detail, failed),
+    },
+    talks && detail.input !== null && { name: 'Input', size: 0, draw: () => anything(detail.input) },
+    detail.tools.length > 0 && {
+      name: 'Tools',
+      size: detail.tools.length,
+      draw: () =>
+        h(
+          'div',
+          null,
+          ...detail.tools.map((tool) =>
+            h(
+              'div',
+              'tool',
+              h('b', null, tool.name),
+              h('p', null, tool.description ?? ''),
+              jsonTree(tool.parameters, 1),
+            ),
+          ),
+        ),
+    },
+    Object.keys(detail.parameters).length > 0 && {
+      name: 'Parameters',
+      size: Object.keys(detail.parameters).length,
+      draw: () => pairs(detail.parameters),
+    },
+    detail.events.length > 0 && {
+      name: 'Events',
+      size: detail.events.length,
+      draw: () =>
+        h(
+          'div',
+          null,
+          ...detail.events.map((event) =>
+            h(
+              'div',
+              'event',
+              h('span', 'num', `+${duration(event.at_us - detail.start_us)}`),
+              ' ',
+              h('b', null, event.name),
+              pairs(event.attributes),
+            ),
+          ),
+        ),
+    },
+    detail.links.length > 0 && {
+      name: 'Links',
+      size: detail.links.length,
+      draw: () =>
+        h(
+          'div',
+          null,
+          ...detail.links.map((link) =>
+            h(
+              'p',
+              null,
+              h('a', { href: tracePath(link.trace_id, link.span_id) }, `${link.trace_id} / ${link.span_id}`),
+            ),
+          ),
+        ),
+    },
+    Object.keys(detail.metadata).length > 0 && {
+      name: 'Metadata',
+      size: Object.keys(detail.metadata).length,
+      draw: () => pairs(detail.metadata),
+    },
+    {
+      name: 'Attributes',
+      size: attributes,
+      draw: () =>
+        h(
+          'div',
+          null,
+          pairs(detail.attributes),
+          Object.keys(detail.resource).length > 0 && section('Resource', detail.resource),
+          section('Ids', {
+            trace_id: detail.trace_id,
+            span_id: detail.span_id,
+            parent_id: detail.parent_id,
+            response_id: detail.response_id,
+            scope: detail.scope ? `${detail.scope.name ?? ''} ${detail.scope.version ?? ''}`.trim() : null,
+          }),
+        ),
+    },
+  ];
+  return tabs.filter((tab) => tab !== false);
+}
+
+/** @param {string} title @param {Record<string, unknown>} values */
+function section(title, values) {
+  return h('div', null, h('h3', null, title), pairs(values));
+}
+
+/** @param {Record<string, unknown>} values */
+function pairs(values) {
+  return h(
+    'dl',
+    'pairs',
+    ...Object.entries(values)
+      .filter(([, value]) => value !== null && value !== undefined)
+      .flatMap(([key, value]) => [
+        h('dt', null, key),
+        h('dd', null, typeof value === 'object' || typeof value === 'string' ? anything(value) : String(value)),
+      ]),
+  );
+}
