@@ -171,8 +171,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         let link = link(args, observing.as_ref(), server.as_ref(), &one_by_one);
         headline::closing(paint, &summary, observing.as_ref(), link.as_deref());
-        if link.is_none() && store.is_some() {
-            println!("\nThe traces go away with the demo. To look at them: glassbox demo --serve");
+        let is_own =
+            server.as_ref().zip(link).is_some_and(|(own, link)| link.starts_with(own.otlp()));
+        if is_own && !args.serve {
+            println!("\nThat server ends with the demo. To keep it open: glassbox demo --serve");
         }
     }
     if let Some(server) = server.as_ref().filter(|_| args.serve) {
@@ -202,8 +204,8 @@ async fn serve(args: &Args, program: &dyn Program) -> (Round, Round) {
     (one_by_one, together)
 }
 
-/// Returns where the first trace can be looked at after the demo: in Langfuse, at a server that runs, or at the demo's own
-/// if it stays.
+/// Returns where the first trace can be looked at: in Langfuse, at the demo's own server if it stays, at one that runs, or
+/// at the demo's own until it ends.
 fn link(
     args: &Args,
     observing: Option<&Observing>,
@@ -217,9 +219,10 @@ fn link(
         &*destination.name != server::NAME && url != running.as_ref().map(|server| &*server.url)
     });
     let langfuse = others.filter_map(|destination| destination.base_url.clone()).next();
-    let own = || Some(own.filter(|_| args.serve)?.trace_url(trace_id));
-    let running = || Some(server::trace_url(running.as_ref()?, trace_id));
-    langfuse.map(|base_url| format!("{base_url}/trace/{trace_id}")).or_else(own).or_else(running)
+    let own = own.map(|own| own.trace_url(trace_id));
+    let running = running.map(|running| server::trace_url(&running, trace_id));
+    let ours = if args.serve { own.or(running) } else { running.or(own) };
+    langfuse.map(|base_url| format!("{base_url}/trace/{trace_id}")).or(ours)
 }
 
 /// Keeps the server open until somebody has seen enough.

@@ -57,6 +57,11 @@ impl OwnServer {
         &self.url
     }
 
+    /// Where spans are sent, and how the addresses of its pages begin.
+    pub(super) fn otlp(&self) -> &str {
+        &self.address.url
+    }
+
     /// Returns where a trace can be looked at, with the token.
     pub(super) fn trace_url(&self, trace_id: TraceId) -> String {
         trace_url(&self.address, trace_id)

@@ -73,6 +73,8 @@ fn people_see_the_stream_the_replies_the_tree_and_the_headline() {
         "   `- chat gpt-4o-mini   ttft ",
         "4 customers   one after another ",
         "24 spans sent, 0 lost   telemetry ",
+        "   open http://127.0.0.1:",
+        "To keep it open: glassbox demo --serve",
     ] {
         assert!(stdout.contains(expected), "no {expected:?} in:\n{stdout}");
     }

@@ -7,13 +7,26 @@ import { foldedText } from './folded.js';
 const PAGE = 100;
 const LONG = 600;
 
+/** What has so few parts is unfolded altogether. */
+const SMALL = 40;
+
 /**
  * @param {unknown} value
  * @param {number} [openTo] How many levels are unfolded at first.
  * @returns {HTMLElement}
  */
 export function jsonTree(value, openTo = 2) {
-  return h('div', 'json', line(null, value, openTo));
+  return h('div', 'json', line(null, value, isSmall(value) ? SMALL : openTo));
+}
+
+/** @param {unknown} value */
+function isSmall(value) {
+  const parts = [value];
+  for (let at = 0; at < parts.length && parts.length <= SMALL; at += 1) {
+    const part = parts[at];
+    if (part !== null && typeof part === 'object') parts.push(...Object.values(part).slice(0, SMALL + 1));
+  }
+  return parts.length <= SMALL;
 }
 
 /**
@@ -39,7 +52,7 @@ function line(key, value, openTo) {
   const size = h(
     'span',
     'j-size',
-    `${open} ${count(entries.length)} ${Array.isArray(value) ? 'items' : entries.length === 1 ? 'key' : 'keys'} ${close}`,
+    `${open} ${count(entries.length)} ${Array.isArray(value) ? 'item' : 'key'}${entries.length === 1 ? '' : 's'} ${close}`,
   );
   const button = h('button', {
     class: 'j-fold',

@@ -23,6 +23,7 @@ const DEEPEST = 24;
  * @property {HTMLElement} took
  * @property {HTMLElement} tokens
  * @property {HTMLElement} cost
+ * @property {boolean} explained Whether the titles are those of the span.
  */
 
 /** @type {WeakMap<HTMLElement, Parts>} */
@@ -40,6 +41,7 @@ export function blankRow() {
     took: h('div', { class: 'c-took num', role: 'gridcell' }, ' '),
     tokens: h('div', { class: 'c-tok num', role: 'gridcell' }, ' '),
     cost: h('div', { class: 'c-usd num', role: 'gridcell' }, ' '),
+    explained: false,
   };
   const { indent, fold, kind, name, badges, bar, took, tokens, cost } = parts;
   const place = h('div', { class: 'c-span', role: 'gridcell' }, indent, fold, kind, name, badges);
@@ -61,6 +63,10 @@ export function blankRow() {
 export function fillRow(row, node, { scale, now, folded, path }) {
   const parts = partsOf.get(row);
   if (!parts) return;
+  if (parts.explained) {
+    for (const part of [parts.name, parts.fold, parts.took, parts.tokens, parts.cost]) part.removeAttribute('title');
+    parts.explained = false;
+  }
   const { span } = node;
   const isCall = span.kind === 'generation' || span.kind === 'embedding';
   const hasChildren = node.children.length > 0;
@@ -109,6 +115,7 @@ export function explain(row, node, now) {
   if (!parts) return;
   const { span } = node;
   const us = span.duration_us ?? (span.state === 'running' ? Math.max(0, now - span.start_us) : null);
+  parts.explained = true;
   attribute(parts.name, 'title', span.name);
   attribute(parts.fold, 'title', node.children.length > 0 ? `${grouped(node.below)} below` : null);
   attribute(parts.took, 'title', us === null ? null : `${grouped(Math.round(us))} µs`);
