@@ -78,8 +78,9 @@ async fn show(
             _ = clock.tick() => {
                 board.forget();
                 rows = board.rows();
-                told.first = told.first.min(rows.len().saturating_sub(1));
-                terminal.draw(|frame| table::draw(frame, &told, &rows))?;
+                let mut first = 0;
+                terminal.draw(|frame| first = table::draw(frame, &told, &rows))?;
+                told.first = first;
             }
         }
     }

@@ -27,7 +27,8 @@ pub(super) struct Told {
     pub(super) first: usize,
 }
 
-pub(super) fn draw(frame: &mut Frame<'_>, told: &Told, rows: &[Row]) {
+/// Draws, and returns how many rows are scrolled away: no more than do not fit.
+pub(super) fn draw(frame: &mut Frame<'_>, told: &Told, rows: &[Row]) -> usize {
     let [head, body, foot] =
         Layout::vertical([Constraint::Length(3), Constraint::Fill(1), Constraint::Length(1)])
             .areas(frame.area());
@@ -41,18 +42,20 @@ pub(super) fn draw(frame: &mut Frame<'_>, told: &Told, rows: &[Row]) {
         }
     };
     frame.render_widget(Text::from(vec![Line::from(title), state]), head);
-    let layout = Shape::of(rows, usize::from(body.width));
-    frame.render_widget(layout.table(rows, told), body);
     // The head of the table takes a line.
     let fitting = usize::from(body.height).saturating_sub(1);
-    let below = rows.len().saturating_sub(told.first).saturating_sub(fitting);
+    let first = told.first.min(rows.len().saturating_sub(fitting));
+    let layout = Shape::of(rows, usize::from(body.width));
+    frame.render_widget(layout.table(&rows[first..], told.colour), body);
+    let below = rows.len().saturating_sub(first).saturating_sub(fitting);
     let below = match (rows.is_empty(), below) {
         (true, _) => "nothing has run yet; programs find the server by themselves".to_owned(),
-        (false, 0) if told.first == 0 => String::new(),
-        (false, 0) => format!("{} above: up", told.first),
+        (false, 0) if first == 0 => String::new(),
+        (false, 0) => format!("{first} above: up"),
         (false, below) => format!("{below} more: down"),
     };
     frame.render_widget(Line::styled(below, faint), foot);
+    first
 }
 
 /// All rows in a line. Only model calls have tokens and cost, so nothing counts twice.
@@ -110,9 +113,9 @@ impl Shape {
         shapes.find(|shape| shape.name >= enough).unwrap_or_else(|| shape(true, SPARED.len()))
     }
 
-    fn table(&self, rows: &[Row], told: &Told) -> Table<'static> {
+    fn table(&self, rows: &[Row], colour: bool) -> Table<'static> {
         let ink = |cell: &str, at: usize, row: &Row| match COLUMNS[at].head {
-            _ if !told.colour || cell == "-" => Style::new(),
+            _ if !colour || cell == "-" => Style::new(),
             "ERRORS" => Style::new().fg(Color::Red),
             "RUNNING" => Style::new().fg(Color::Green),
             "NAME" if row.kind == "generation" => Style::new().fg(Color::Magenta),
@@ -129,7 +132,6 @@ impl Shape {
         let shown = || std::iter::once(0).chain(self.columns.iter().map(|(at, _)| *at));
         let lines: Vec<_> = rows
             .iter()
-            .skip(told.first)
             .map(|row| {
                 let cells = row.cells();
                 let cells = shown().map(|at| cell(&cells[at], at).style(ink(&cells[at], at, row)));
@@ -172,7 +174,9 @@ mod tests {
     fn check(width: u16, rows: &[Row], told: &Told, expected: &[&str]) {
         let height = u16::try_from(expected.len()).unwrap();
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        terminal.draw(|frame| draw(frame, told, rows)).unwrap();
+        let mut first = 0;
+        terminal.draw(|frame| first = draw(frame, told, rows)).unwrap();
+        assert!(first <= told.first);
         let buffer = terminal.backend().buffer();
         let line = |y| (0..width).map(|x| buffer[(x, y)].symbol()).collect::<String>();
         let lines: Vec<_> = (0..height).map(|y| line(y).trim_end().to_owned()).collect();

@@ -3,6 +3,7 @@
 //! What cannot be done is told as Langfuse does: `{"message", "error"}`.
 
 mod question;
+mod conditions;
 mod observations;
 mod traces;
 mod score_query;

@@ -122,6 +122,61 @@ async fn observations_are_asked_for_by_what_is_above_them() {
 }
 
 #[tokio::test]
+async fn observations_are_asked_for_by_conditions() {
+    let stage = stage().await;
+    let ask = async |conditions: Value| {
+        let get = stage.client.get(stage.url("/api/public/v2/observations"));
+        let get = get.query(&[("filter", conditions.to_string()), ("name", "none".to_owned())]);
+        let response = get.basic_auth("pk", Some(&stage.running.token)).send().await.unwrap();
+        (response.status().as_u16(), response.json::<Value>().await.unwrap())
+    };
+    let one = |column: &str, operator: &str, value: Value| json!({"type": "string", "column": column, "operator": operator, "value": value});
+    const ROOT: &str = "0101010101010101";
+    const CALL: &str = "0202020202020202";
+    const TOOL: &str = "0303030303030303";
+    let of_trace = one("traceId", "=", json!(TRACE));
+    for (condition, expected) in [
+        (one("type", "=", json!("GENERATION")), &[CALL][..]),
+        (one("type", "any of", json!(["GENERATION", "TOOL"])), &[CALL]),
+        (one("type", "none of", json!(["GENERATION"])), &[TOOL, ROOT]),
+        (one("name", "starts with", json!("chat")), &[CALL]),
+        (one("name", "does not contain", json!("a")), &[TOOL]),
+        (one("userId", "=", json!("ada")), &[TOOL, CALL, ROOT]),
+        (one("tags", "any of", json!(["vip", "x"])), &[TOOL, CALL, ROOT]),
+        (one("tags", "all of", json!(["vip", "x"])), &[]),
+        (one("level", "=", json!("ERROR")), &[TOOL]),
+        (one("latency", ">=", json!(0.05)), &[CALL, ROOT]),
+        (one("totalCost", ">", json!(0.0001)), &[CALL]),
+        (one("totalTokens", "=", json!(1300)), &[CALL]),
+        (one("startTime", ">", json!("2026-01-01T00:00:00.010Z")), &[TOOL]),
+        (one("isRootObservation", "=", json!(true)), &[ROOT]),
+        (one("isRootObservation", "<>", json!(true)), &[TOOL, CALL]),
+        (one("id", "any of", json!([CALL, ROOT])), &[CALL, ROOT]),
+        (one("model", "contains", json!("4o")), &[CALL]),
+    ] {
+        let (status, found) = ask(json!([of_trace, condition])).await;
+        assert_eq!(status, 200, "{condition}: {found}");
+        assert_eq!(ids(&found), expected, "{condition}");
+    }
+    for (conditions, expected) in [
+        (json!({}), "filter is no list of conditions"),
+        (
+            json!([one("input", "matches", json!("x"))]),
+            "input is not known here; type one of id, type",
+        ),
+        (json!([one("name", "matches", json!("x"))]), "name cannot be asked for by \"matches\""),
+        (json!([one("name", "=", json!("a*"))]), "without *"),
+        (json!([one("level", "=", json!("DEBUG"))]), "type = ERROR or = DEFAULT"),
+        (json!([one("latency", ">", json!("long"))]), "a number of seconds"),
+        (json!([one("isRootObservation", "=", json!("x"))]), "without true or false"),
+    ] {
+        let (status, body) = ask(conditions).await;
+        assert_eq!(status, 400);
+        assert!(body["message"].as_str().unwrap().contains(expected), "{body}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_answered_is_told_with_what_is() {
     let stage = stage().await;
     let ask = async |method: &str, path: &str| {

@@ -301,31 +301,6 @@ fn phrases_of_words_that_stand_everywhere_are_found_too() {
 }
 
 #[test]
-fn a_span_is_found_by_its_own_id_without_looking_at_all() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(options(&folder)).unwrap();
-    for trace in 1..=40 {
-        write(&store, batch((1..=100).map(|id| span(trace, id, 0, "s", 0, 10)).collect()));
-    }
-    drop(store);
-    let connection = rusqlite::Connection::open(folder.path().join("traces.db")).unwrap();
-    let plan = |sql: &str| {
-        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let rows = statement.query_map([], |row| row.get::<_, String>(3)).unwrap();
-        rows.collect::<Result<Vec<_>, _>>().unwrap().join("; ")
-    };
-    // As the store asks, with a list's order and end.
-    let asked = plan(
-        "SELECT s.name FROM spans s JOIN traces t ON t.no = s.id >> 20
-         WHERE 1 AND (s.span_id & 15 = 5 AND s.span_id = 517) AND s.flags & 1 = 0 ORDER BY s.id DESC LIMIT 2",
-    );
-    assert_eq!(
-        asked,
-        "SEARCH s USING INDEX spans_by_span_id (<expr>=?); SEARCH t USING INTEGER PRIMARY KEY (rowid=?)"
-    );
-}
-
-#[test]
 fn a_file_of_the_version_before_becomes_as_new_ones() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(options(&folder)).unwrap();

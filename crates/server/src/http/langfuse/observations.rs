@@ -3,6 +3,7 @@
 use super::super::App;
 use super::super::asked::Asked;
 use super::Failed;
+use super::conditions;
 use super::question::Question;
 use crate::detail::SpanDetail;
 use crate::filter::{Condition, Filter, Has, Pattern, Term, TextKey};
@@ -81,6 +82,10 @@ const GROUPS: [(&str, &[&str]); 10] = [
 ];
 
 fn filter(question: &Question) -> Result<Filter, Failed> {
+    // It goes before single fields.
+    if let Some(text) = question.one("filter") {
+        return conditions::read(text);
+    }
     let mut filter = question.filter(&FILTERS, ["fromStartTime", "toStartTime"])?;
     if let Some(trace) = question.one("traceId") {
         let id = langfuse_trace_id(trace).to_string();

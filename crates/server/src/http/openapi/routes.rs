@@ -330,6 +330,11 @@ const OBSERVATIONS: &[(&str, &str, &str)] = &[
     ("level", "string", "ERROR or DEFAULT"),
     ("environment", "string", "Only of this environment; may be given several times"),
     ("version", "string", "Only of this version"),
+    (
+        "filter",
+        "string",
+        "Conditions in JSON, in place of the other fields: column, operator and value",
+    ),
     ("fromStartTime", "string", "Only from this time on"),
     ("toStartTime", "string", "Only before this time"),
 ];

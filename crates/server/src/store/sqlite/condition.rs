@@ -234,8 +234,10 @@ impl Where {
             TextKey::Tool => self.column_fits("s.tool", pattern),
             TextKey::Span => match span_number(pattern) {
                 Some(number) => {
+                    // The plus keeps SQLite from putting the value into the expression as well, which would no longer be
+                    // that of the index.
                     self.sql.push_str(&format!(
-                        "s.span_id & {} = ? AND s.span_id = ?",
+                        "s.span_id & {} = ? AND +s.span_id = ?",
                         SPAN_ID_PARTS - 1
                     ));
                     let part = number & (SPAN_ID_PARTS - 1);
