@@ -80,6 +80,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         ("traces with an error", 30.0, "/api/v1/traces?q=has:error".to_owned()),
         ("traces by cost", 30.0, "/api/v1/traces?sort=cost".to_owned()),
         ("one large trace", 100.0, format!("/api/v1/traces/{large_id}")),
+        ("its critical path", 100.0, format!("/api/v1/traces/{large_id}/path")),
         ("stats of a day", 200.0, stats_of("none")),
         ("stats of a day by model", 200.0, stats_of("model")),
         ("a rare word", 300.0, "/api/v1/traces?q=duduwodu".to_owned()),
