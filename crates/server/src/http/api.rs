@@ -116,11 +116,22 @@ pub(super) async fn trace(
     Path(trace_id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let trace_id = id::<TraceId>(&trace_id)?;
-    let view = app.ask(move |store| store.trace(trace_id, MOST_SPANS)).await?;
-    let TraceView { trace, spans, truncated } = view.ok_or_else(|| ApiError::not_found("trace"))?;
-    let headline = headline(&spans, now_us());
-    Ok(answer(&headers, &TraceAnswer { trace, spans, truncated, headline }))
+    of_trace(&app, &trace_id, move |TraceView { trace, spans, truncated }| {
+        let headline = headline(&spans, now_us());
+        answer(&headers, &TraceAnswer { trace, spans, truncated, headline })
+    })
+    .await
+}
+
+/// Answers from a trace, where it keeps nobody waiting: one of many spans is megabytes of JSON.
+async fn of_trace(
+    app: &App,
+    trace_id: &str,
+    answer: impl FnOnce(TraceView) -> Response + Send + 'static,
+) -> Result<Response, ApiError> {
+    let trace_id = id::<TraceId>(trace_id)?;
+    let answered = app.ask(move |store| Ok(store.trace(trace_id, MOST_SPANS)?.map(answer))).await?;
+    answered.ok_or_else(|| ApiError::not_found("trace"))
 }
 
 /// What a trace waited for.
@@ -135,10 +146,10 @@ pub(super) async fn path(
     Path(trace_id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let trace_id = id::<TraceId>(&trace_id)?;
-    let view = app.ask(move |store| store.trace(trace_id, MOST_SPANS)).await?;
-    let TraceView { spans, .. } = view.ok_or_else(|| ApiError::not_found("trace"))?;
-    Ok(answer(&headers, &PathAnswer { items: critical_path(&spans, now_us()) }))
+    of_trace(&app, &trace_id, move |view| {
+        answer(&headers, &PathAnswer { items: critical_path(&view.spans, now_us()) })
+    })
+    .await
 }
 
 pub(super) async fn span(

@@ -7,6 +7,7 @@ use glassbox_trace::id::{SpanId, TraceId};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_64;
 use zstd::bulk::Compressor;
 
 /// The most bytes of payload in a block, unless one span alone has more.
@@ -54,7 +55,7 @@ pub struct NewSpan {
     pub offset: usize,
     /// How long it is.
     pub length: usize,
-    /// Tells payloads apart.
+    /// Tells payloads of the same span apart.
     pub digest: i64,
     /// Who made it.
     pub origin: Arc<OriginBytes>,
@@ -81,7 +82,13 @@ impl OriginBytes {
     /// Keeps the bytes of a resource and a scope.
     #[must_use]
     pub fn new(resource: &[u8], scope: &[u8], origin: Origin) -> Self {
-        let digest = digest_of(&[resource, &[0], scope]);
+        let mut hash = Sha256::new();
+        for part in [resource, &[0], scope] {
+            hash.update(part);
+        }
+        let mut digest = [0; 8];
+        digest.copy_from_slice(&hash.finalize()[..8]);
+        let digest = i64::from_le_bytes(digest);
         Self { resource: resource.to_vec(), scope: scope.to_vec(), origin, digest }
     }
 }
@@ -172,7 +179,7 @@ impl Packer {
             span: Arc::new(ReceivedSpan::read(wire, &origin.origin)),
             offset,
             length: bytes.len(),
-            digest: digest_of(&[bytes]),
+            digest: xxh3_64(bytes).cast_signed(),
             origin: Arc::clone(origin),
             is_fragment: wire.fragment_at.is_some(),
             is_trace_record: wire.is_trace_record,
@@ -210,16 +217,4 @@ impl Packer {
         self.close();
         self.done
     }
-}
-
-/// Eight bytes that differ where the parts differ.
-fn digest_of(parts: &[&[u8]]) -> i64 {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(part);
-    }
-    let bytes = hash.finalize();
-    let mut first = [0; 8];
-    first.copy_from_slice(&bytes[..8]);
-    i64::from_le_bytes(first)
 }
