@@ -30,12 +30,12 @@ impl Phrase {
         let Some((last, first)) = self.words.split_last() else { return true };
         let text: Vec<String> = words(text).collect();
         text.windows(self.words.len()).any(|window| {
-            let (end, start) = window.split_at(first.len());
+            let (start, end) = window.split_at(first.len());
             let is_end = |word: &String| match self.is_open {
                 true => word.starts_with(last.as_str()),
                 false => word == last,
             };
-            end == first && start.first().is_some_and(is_end)
+            start == first && end.first().is_some_and(is_end)
         })
     }
 }
