@@ -29,9 +29,11 @@ fn langfuse_answers(stage: &Stage) -> Vec<Value> {
     let whole = |trace: &Value| {
         let mut whole =
             stage.get(&format!("/api/public/traces/{}", trace["trace_id"].as_str().unwrap()));
-        // Those of the same millisecond come in the order in which they arrived.
-        let observations = whole["observations"].as_array_mut().unwrap();
-        observations.sort_by_key(|one| one["id"].as_str().unwrap().to_owned());
+        // Those of the same millisecond come in any order: the export has no finer time.
+        for kind in ["observations", "scores"] {
+            let all = whole[kind].as_array_mut().unwrap();
+            all.sort_by_key(|one| one["id"].as_str().unwrap().to_owned());
+        }
         whole
     };
     let mut all: Vec<_> = traces(stage).iter().map(whole).collect();
