@@ -83,6 +83,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         ("its critical path", 100.0, format!("/api/v1/traces/{large_id}/path")),
         ("stats of a day", 200.0, stats_of("none")),
         ("stats of a day by model", 200.0, stats_of("model")),
+        (
+            "models of a day",
+            200.0,
+            format!("/api/v1/models?from_us={}&to_us={to_us}", to_us - day_us),
+        ),
         ("a rare word", 300.0, "/api/v1/traces?q=duduwodu".to_owned()),
         ("a frequent word", 300.0, "/api/v1/traces?q=kalo".to_owned()),
         ("two words", 300.0, "/api/v1/traces?q=kalo%20lolo".to_owned()),

@@ -67,6 +67,28 @@ pub struct Window {
     pub to_us: i64,
 }
 
+impl Window {
+    /// Cuts the window into so many pieces at the most, in order, each but the first from a multiple of `grain_us` on.
+    pub(crate) fn pieces(self, most: i64, grain_us: i64) -> Vec<Self> {
+        if self.from_us >= self.to_us {
+            return vec![self];
+        }
+        let most = most.max(1);
+        let step = self.to_us.saturating_sub(self.from_us) / most;
+        let border = |at: i64| {
+            let border = self.from_us.saturating_add(step.saturating_mul(at));
+            border
+                .saturating_sub(border.rem_euclid(grain_us.max(1)))
+                .clamp(self.from_us, self.to_us)
+        };
+        let mut borders: Vec<_> = (1..most).map(border).collect();
+        borders.insert(0, self.from_us);
+        borders.push(self.to_us);
+        borders.dedup();
+        borders.windows(2).map(|pair| Self { from_us: pair[0], to_us: pair[1] }).collect()
+    }
+}
+
 /// What is counted over time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StatsQuery {
@@ -198,4 +220,22 @@ pub struct StoreHealth {
     pub unindexed: i64,
     /// What is kept for how long.
     pub retention: Retention,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn pieces_make_up_the_window_and_split_no_bucket(
+            from_us: i64, to_us: i64, most in 1..20_i64, grain_us in 1..1_i64 << 60,
+        ) {
+            let pieces = Window { from_us, to_us }.pieces(most, grain_us);
+            assert!(pieces.len() as i64 <= most, "{pieces:?}");
+            assert_eq!((pieces[0].from_us, pieces[pieces.len() - 1].to_us), (from_us, to_us));
+            assert!(pieces.windows(2).all(|pair| pair[0].to_us == pair[1].from_us), "{pieces:?}");
+            assert!(pieces.iter().skip(1).all(|piece| piece.from_us % grain_us == 0), "{pieces:?}");
+        }
+    }
 }

@@ -7,10 +7,15 @@
 //!                   one file + its log (WAL)  <- readers, each with a connection of its own
 //! ```
 
+mod phrase;
 mod schema;
+mod readers;
 mod row;
 mod trace;
+mod numbers;
+mod groups;
 mod calls;
+mod models;
 mod table;
 mod fragments;
 mod index;
@@ -22,7 +27,6 @@ mod judgement;
 mod list;
 mod aggregate;
 mod detail;
-mod phrase;
 mod examine;
 
 pub use examine::{Examined, examine};
@@ -37,17 +41,19 @@ use crate::view::{
     TraceView,
 };
 use glassbox_trace::id::{SpanId, TraceId};
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use models::CallsByModel;
+use readers::{ReadError, Readers, store_error};
+use rusqlite::Connection;
 use std::fmt;
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use writer::{Job, Writer};
 
-/// How many connections for reading are kept open.
-const IDLE_READERS: usize = 8;
+/// Into how many pieces a window is cut that several threads read: enough that no thread has long to do when the others are through.
+const MOST_PIECES: i64 = 16;
 
 /// How long a connection waits for another program that holds the file.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -101,9 +107,8 @@ impl fmt::Debug for SqliteOptions {
 /// # Ok::<(), glassbox_server::store::StoreError>(())
 /// ```
 pub struct SqliteStore {
-    path: PathBuf,
     retention: Retention,
-    readers: Mutex<Vec<Connection>>,
+    readers: Readers,
     writer: Writer,
     /// Keeps other servers from the file as long as it is open.
     _lock: File,
@@ -111,7 +116,7 @@ pub struct SqliteStore {
 
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteStore").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("SqliteStore").field("path", &self.readers.path()).finish_non_exhaustive()
     }
 }
 
@@ -126,72 +131,7 @@ impl SqliteStore {
         let connection = open_to_write(&options)?;
         let writer = Writer::start(connection, &options)?;
         let SqliteOptions { path, retention, .. } = options;
-        Ok(Self { path, retention, readers: Mutex::default(), writer, _lock: lock })
-    }
-
-    /// Lends a connection to read with.
-    fn read<T>(
-        &self,
-        read: impl FnOnce(&Connection) -> Result<T, ReadError>,
-    ) -> Result<T, StoreError> {
-        let idle = self.idle_readers().pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => self.open_to_read().map_err(|error| self.error(&error))?,
-        };
-        let result = read(&connection);
-        let mut idle = self.idle_readers();
-        if idle.len() < IDLE_READERS {
-            idle.push(connection);
-        }
-        drop(idle);
-        result.map_err(|error| match error {
-            ReadError::Sqlite(error) => self.error(&error),
-            ReadError::Cursor => StoreError::Cursor,
-        })
-    }
-
-    fn idle_readers(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn open_to_read(&self) -> rusqlite::Result<Connection> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags)?;
-        connection.busy_timeout(PATIENCE)?;
-        connection.set_prepared_statement_cache_capacity(64);
-        connection.execute_batch("PRAGMA cache_size = -4096; PRAGMA mmap_size = 0;")?;
-        phrase::add(&connection)?;
-        Ok(connection)
-    }
-
-    fn error(&self, error: &rusqlite::Error) -> StoreError {
-        store_error(error, &self.path.display().to_string())
-    }
-}
-
-/// Why something could not be read.
-#[derive(Debug)]
-enum ReadError {
-    Sqlite(rusqlite::Error),
-    Cursor,
-}
-
-impl From<rusqlite::Error> for ReadError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
-    }
-}
-
-fn store_error(error: &rusqlite::Error, path: &str) -> StoreError {
-    let path = path.to_owned();
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => StoreError::Full(path),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Locked(path),
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            StoreError::Corrupt { path, reason: error.to_string() }
-        }
-        _ => StoreError::Failed(error.to_string()),
+        Ok(Self { retention, readers: Readers::new(path), writer, _lock: lock })
     }
 }
 
@@ -256,47 +196,57 @@ impl Store for SqliteStore {
     }
 
     fn traces(&self, query: &TraceQuery) -> Result<Page<TraceSummary>, StoreError> {
-        self.read(|connection| list::traces(connection, query))
+        self.readers.read(|connection| list::traces(connection, query))
     }
 
     fn trace(&self, trace_id: TraceId, most_spans: usize) -> Result<Option<TraceView>, StoreError> {
-        self.read(|connection| detail::trace(connection, trace_id, most_spans))
+        self.readers.read(|connection| detail::trace(connection, trace_id, most_spans))
     }
 
     fn span(&self, trace_id: TraceId, span_id: SpanId) -> Result<Option<RawSpan>, StoreError> {
-        self.read(|connection| detail::span(connection, trace_id, span_id))
+        self.readers.read(|connection| detail::span(connection, trace_id, span_id))
     }
 
     fn raw_spans(&self, trace_id: TraceId, most_spans: usize) -> Result<Vec<RawSpan>, StoreError> {
-        self.read(|connection| detail::raw_spans(connection, trace_id, most_spans))
+        self.readers.read(|connection| detail::raw_spans(connection, trace_id, most_spans))
     }
 
     fn spans(&self, filter: &Filter, paging: &Paging) -> Result<Page<SpanSummary>, StoreError> {
-        self.read(|connection| list::spans(connection, filter, paging))
+        self.readers.read(|connection| list::spans(connection, filter, paging))
     }
 
     fn sessions(&self, filter: &Filter, paging: &Paging) -> Result<Page<GroupSummary>, StoreError> {
-        self.read(|connection| list::groups(connection, list::By::Session, filter, paging))
+        self.readers.read(|connection| list::groups(connection, list::By::Session, filter, paging))
     }
 
     fn users(&self, filter: &Filter, paging: &Paging) -> Result<Page<GroupSummary>, StoreError> {
-        self.read(|connection| list::groups(connection, list::By::User, filter, paging))
+        self.readers.read(|connection| list::groups(connection, list::By::User, filter, paging))
     }
 
     fn models(&self, window: Window) -> Result<Vec<ModelSummary>, StoreError> {
-        self.read(|connection| calls::models(connection, window))
+        let pieces = window.pieces(MOST_PIECES, 1);
+        let found = self
+            .readers
+            .read_pieces(&pieces, |connection, piece| CallsByModel::read(connection, *piece))?;
+        Ok(CallsByModel::summaries(found))
     }
 
     fn stats(&self, query: &StatsQuery) -> Result<Stats, StoreError> {
-        self.read(|connection| aggregate::stats(connection, query))
+        // A filter can take longer than the rows that it leaves, and each piece asks it anew.
+        let most = if query.filter.is_empty() { MOST_PIECES } else { 1 };
+        let pieces = query.window.pieces(most, query.bucket_us);
+        let found = self.readers.read_pieces(&pieces, |connection, piece| {
+            aggregate::buckets(connection, query, *piece)
+        })?;
+        Ok(aggregate::stats(query, found))
     }
 
     fn scores(&self, query: &ScoreQuery) -> Result<Page<ScoreView>, StoreError> {
-        self.read(|connection| list::scores(connection, query))
+        self.readers.read(|connection| list::scores(connection, query))
     }
 
     fn count(&self, what: Countable<'_>) -> Result<i64, StoreError> {
-        self.read(|connection| list::count(connection, what))
+        self.readers.read(|connection| list::count(connection, what))
     }
 
     fn facets(
@@ -305,13 +255,13 @@ impl Store for SqliteStore {
         key: FacetKey,
         limit: usize,
     ) -> Result<Vec<Facet>, StoreError> {
-        self.read(|connection| aggregate::facets(connection, filter, key, limit))
+        self.readers.read(|connection| aggregate::facets(connection, filter, key, limit))
     }
 
     fn health(&self) -> Result<StoreHealth, StoreError> {
-        let health = self.read(|connection| Ok(retention::health(connection)?))?;
+        let health = self.readers.read(|connection| Ok(retention::health(connection)?))?;
         Ok(StoreHealth {
-            path: self.path.display().to_string(),
+            path: self.readers.path().display().to_string(),
             queue: self.writer.queued(),
             retention: self.retention,
             ..health

@@ -155,6 +155,22 @@ fn numbers_over_time(store: &dyn Store) {
     query.filter = Filter::default();
     let stats = store.stats(&query).unwrap();
     assert_eq!((stats.groups[0].key.as_deref(), stats.groups[0].points.len()), (Some("root"), 3));
+    // However it is read: a filter that leaves all makes no difference.
+    for grouping in [Grouping::None, Grouping::Name, Grouping::Calls, Grouping::Model] {
+        for bucket_us in [1, 300_000, 1_000_000, 1_700_000, 7_000_000, 60_000_000] {
+            let stats = |text: &str| {
+                store.stats(&StatsQuery { window, bucket_us, grouping, filter: filter(text) })
+            };
+            let all = stats("").unwrap();
+            let counts = all.groups[0].points.iter().map(|point| point.count);
+            assert_eq!(
+                (counts.sum::<i64>(), all.groups.len()),
+                (10, 1),
+                "{grouping:?} {bucket_us}"
+            );
+            assert_eq!(all, stats("service:coffee-shop").unwrap(), "{grouping:?} {bucket_us}");
+        }
+    }
 }
 
 fn scores_and_facets(store: &dyn Store) {

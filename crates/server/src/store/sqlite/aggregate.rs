@@ -1,56 +1,38 @@
 //! Numbers over time, and which values there are.
 
 use super::ReadError;
-use super::calls::{CallNumbers, ERROR, percentiles, sum};
+use super::calls::{CallNumbers, ERROR};
 use super::condition::{Over, Where};
+use super::groups::Groups;
+use super::numbers::{percentiles, sum};
 use super::row;
 use crate::filter::Filter;
-use crate::store::{FacetKey, Grouping, StatsQuery};
+use crate::store::{FacetKey, Grouping, StatsQuery, Window};
 use crate::view::{Dollars, Facet, Stats, StatsGroup, StatsPoint, Tokens};
 use glassbox_trace::usage::Usage;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
-use std::collections::HashMap;
 
 /// The most buckets of a group, and the most groups; the rest is left out.
 const MOST_GROUPS: usize = 50;
 
-/// Buckets by their group, found without a copy of the group's name.
+/// Buckets of a group, in order of time.
 #[derive(Default)]
-struct Groups {
-    places: HashMap<String, usize>,
-    place_of_none: Option<usize>,
-    /// Buckets in order of time.
-    all: Vec<(Option<String>, Vec<Bucket>)>,
-}
+pub(super) struct Buckets(Vec<Bucket>);
 
-impl Groups {
-    fn bucket(&mut self, key: Option<&str>, at_us: i64) -> &mut Bucket {
-        let known = match key {
-            Some(key) => self.places.get(key).copied(),
-            None => self.place_of_none,
-        };
-        let place = known.unwrap_or_else(|| {
-            let place = self.all.len();
-            match key {
-                Some(key) => drop(self.places.insert(key.to_owned(), place)),
-                None => self.place_of_none = Some(place),
-            }
-            self.all.push((key.map(str::to_owned), Vec::new()));
-            place
-        });
-        let buckets = &mut self.all[place].1;
-        let last = buckets.len().saturating_sub(1);
+impl Buckets {
+    fn at(&mut self, at_us: i64) -> &mut Bucket {
+        let last = self.0.len().saturating_sub(1);
         // Most rows come in order, and belong to the last bucket.
-        let at = match buckets.get(last).is_some_and(|bucket| bucket.at_us == at_us) {
+        let at = match self.0.get(last).is_some_and(|bucket| bucket.at_us == at_us) {
             true => Ok(last),
-            false => buckets.binary_search_by_key(&at_us, |bucket| bucket.at_us),
+            false => self.0.binary_search_by_key(&at_us, |bucket| bucket.at_us),
         };
         let at = at.unwrap_or_else(|at| {
-            buckets.insert(at, Bucket { at_us, ..Bucket::default() });
+            self.0.insert(at, Bucket { at_us, ..Bucket::default() });
             at
         });
-        &mut buckets[at]
+        &mut self.0[at]
     }
 }
 
@@ -64,7 +46,12 @@ struct Bucket {
     durations: Vec<i64>,
 }
 
-pub(super) fn stats(connection: &Connection, query: &StatsQuery) -> Result<Stats, ReadError> {
+/// Returns the buckets of each group in a piece of the window.
+pub(super) fn buckets(
+    connection: &Connection,
+    query: &StatsQuery,
+    piece: Window,
+) -> Result<Groups<Buckets>, ReadError> {
     let bucket_us = query.bucket_us.max(1);
     let (key, over) = match query.grouping {
         Grouping::None => ("NULL", Over::Traces),
@@ -73,7 +60,7 @@ pub(super) fn stats(connection: &Connection, query: &StatsQuery) -> Result<Stats
         Grouping::Model => ("s.model", Over::Spans),
     };
     let mut conditions = Where::of(connection, &query.filter, over)?;
-    let window = [Value::Integer(query.window.from_us), Value::Integer(query.window.to_us)];
+    let window = [Value::Integer(piece.from_us), Value::Integer(piece.to_us)];
     let sql = if over == Over::Traces {
         conditions.and("t.start_us >= ? AND t.start_us < ?", window);
         format!(
@@ -92,10 +79,10 @@ pub(super) fn stats(connection: &Connection, query: &StatsQuery) -> Result<Stats
     };
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(conditions.values))?;
-    let mut groups = Groups::default();
+    let mut groups = Groups::<Buckets>::default();
     while let Some(row) = rows.next()? {
         let at = row.get::<_, i64>(1)?.div_euclid(bucket_us) * bucket_us;
-        let bucket = groups.bucket(row.get_ref(0)?.as_str_or_null().unwrap_or_default(), at);
+        let bucket = groups.of(row.get_ref(0)?.as_str_or_null().unwrap_or_default()).at(at);
         bucket.count += 1;
         bucket.errors += row.get::<_, i64>(2)?;
         let (duration_us, cost, usage) = if over == Over::Traces {
@@ -108,16 +95,22 @@ pub(super) fn stats(connection: &Connection, query: &StatsQuery) -> Result<Stats
         bucket.cost = sum(bucket.cost, cost);
         bucket.usage += usage;
     }
-    let mut groups: Vec<_> = groups
-        .all
-        .into_iter()
-        .map(|(key, buckets)| StatsGroup { key, points: buckets.into_iter().map(point).collect() })
-        .collect();
+    Ok(groups)
+}
+
+/// Puts together what pieces have, in order of time: no bucket is in two of them.
+pub(super) fn stats(query: &StatsQuery, pieces: Vec<Groups<Buckets>>) -> Stats {
+    let mut groups = Groups::<Vec<StatsPoint>>::default();
+    for (key, buckets) in pieces.into_iter().flatten() {
+        groups.of(key.as_deref()).extend(buckets.0.into_iter().map(point));
+    }
+    let mut groups: Vec<_> =
+        groups.into_iter().map(|(key, points)| StatsGroup { key, points }).collect();
     let size = |group: &StatsGroup| group.points.iter().map(|point| point.count).sum::<i64>();
     groups
         .sort_by(|left, right| size(right).cmp(&size(left)).then_with(|| left.key.cmp(&right.key)));
     groups.truncate(MOST_GROUPS);
-    Ok(Stats { bucket_us, groups })
+    Stats { bucket_us: query.bucket_us.max(1), groups }
 }
 
 fn point(mut bucket: Bucket) -> StatsPoint {

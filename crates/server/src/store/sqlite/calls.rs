@@ -1,13 +1,9 @@
-//! Model calls: their numbers in one column, and what models did.
+//! The numbers of a model call, in one column.
 
-use super::{ReadError, row};
+use super::row;
 use crate::received::ReceivedSpan;
-use crate::store::Window;
-use crate::view::{Dollars, ModelSummary, Tokens};
 use glassbox_trace::span::Kind;
 use glassbox_trace::usage::Usage;
-use rusqlite::Connection;
-use std::collections::HashMap;
 use std::fmt::Write as _;
 
 /// The state of a span that failed.
@@ -90,111 +86,10 @@ impl CallNumbers {
     }
 }
 
-#[derive(Default)]
-struct Calls {
-    calls: i64,
-    errors: i64,
-    retries: i64,
-    usage: Usage,
-    cost: Option<i64>,
-    durations: Vec<i64>,
-    first_chunks: Vec<i64>,
-}
-
-impl Calls {
-    fn add(&mut self, is_error: bool, call: &CallNumbers) {
-        self.calls += 1;
-        self.errors += i64::from(is_error);
-        self.durations.extend(call.duration_us);
-        self.usage += call.usage;
-        self.cost = sum(self.cost, call.cost);
-        self.retries += call.attempts.unwrap_or(1).saturating_sub(1).max(0);
-        self.first_chunks.extend(call.first_chunk_us);
-    }
-
-    fn summary(mut self, provider: Option<String>, model: Option<String>) -> ModelSummary {
-        let [p50_us, p95_us, p99_us] = percentiles(&mut self.durations, [50, 95, 99]);
-        let [first_chunk_p50_us] = percentiles(&mut self.first_chunks, [50]);
-        ModelSummary {
-            provider,
-            model,
-            calls: self.calls,
-            errors: self.errors,
-            retries: self.retries,
-            tokens: Tokens(self.usage),
-            cost_usd: self.cost.map(Dollars),
-            p50_us,
-            p95_us,
-            p99_us,
-            first_chunk_p50_us,
-        }
-    }
-}
-
-pub(super) fn models(
-    connection: &Connection,
-    window: Window,
-) -> Result<Vec<ModelSummary>, ReadError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT provider, model, state, numbers
-         FROM spans INDEXED BY calls WHERE kind IN (2, 7) AND start_us >= ? AND start_us < ?",
-    )?;
-    let mut rows = statement.query([window.from_us, window.to_us])?;
-    // Model by model, so that a name is copied only when it is new.
-    let mut models: HashMap<String, Vec<(Option<String>, Calls)>> = HashMap::new();
-    let mut unnamed = Vec::new();
-    while let Some(row) = rows.next()? {
-        let provider = row.get_ref(0)?.as_str_or_null().unwrap_or_default();
-        let providers = match row.get_ref(1)?.as_str_or_null().unwrap_or_default() {
-            Some(model) if models.contains_key(model) => models.get_mut(model),
-            Some(model) => Some(models.entry(model.to_owned()).or_default()),
-            None => None,
-        };
-        let providers = providers.unwrap_or(&mut unnamed);
-        let known = providers.iter().position(|(known, _)| known.as_deref() == provider);
-        let at = known.unwrap_or_else(|| {
-            providers.push((provider.map(str::to_owned), Calls::default()));
-            providers.len() - 1
-        });
-        let numbers = CallNumbers::read(row.get_ref(3)?.as_str().unwrap_or_default());
-        providers[at].1.add(row.get::<_, i64>(2)? == ERROR, &numbers);
-    }
-    let named = models.into_iter().map(|(model, providers)| (Some(model), providers));
-    let mut models: Vec<_> = named
-        .chain([(None, unnamed)])
-        .flat_map(|(model, providers)| {
-            let summary =
-                move |(provider, calls): (_, Calls)| calls.summary(provider, model.clone());
-            providers.into_iter().map(summary)
-        })
-        .collect();
-    models.sort_by(|left, right| {
-        let dearness =
-            |model: &ModelSummary| (model.cost_usd.map_or(0, |dollars| dollars.0), model.calls);
-        dearness(right).cmp(&dearness(left)).then_with(|| left.model.cmp(&right.model))
-    });
-    Ok(models)
-}
-
-/// Returns the smallest numbers that so many of a hundred do not exceed.
-pub(super) fn percentiles<const N: usize>(
-    numbers: &mut [i64],
-    of_hundred: [usize; N],
-) -> [Option<i64>; N] {
-    numbers.sort_unstable();
-    of_hundred.map(|percent| {
-        let rank = (numbers.len() * percent).div_ceil(100);
-        numbers.get(rank.saturating_sub(1)).copied()
-    })
-}
-
-pub(super) fn sum(left: Option<i64>, right: Option<i64>) -> Option<i64> {
-    [left, right].into_iter().flatten().reduce(i64::saturating_add)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rusqlite::Connection;
 
     #[test]
     fn numbers_are_read_as_they_are_written() {
