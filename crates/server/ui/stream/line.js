@@ -1,4 +1,4 @@
-// One event of the stream as a line.
+// One event of the stream as a line, and the heads of the columns.
 
 import { h } from '../dom.js';
 import { clock, count, duration, gist, moment, money } from '../format.js';
@@ -10,6 +10,16 @@ import { tracePath } from '../router.js';
 
 const WORDS = { start: 'starts', end: 'ends', error: 'fails', missed: 'skipped' };
 const SHAPES = { start: '▸', end: '■', error: '✕', missed: '…' };
+
+export function lineHead() {
+  return h(
+    'div',
+    { class: 'list-head stream-grid', role: 'row' },
+    ...['Time', 'Trace', '', 'What', 'Model', 'Tokens', 'Cost', 'Took', 'Words'].map((label, at) =>
+      h('div', { role: 'columnheader', class: at >= 5 && at <= 7 ? 'num' : null }, label),
+    ),
+  );
+}
 
 /** @param {Line} line */
 export function lineRow({ what, at, span, path, words }) {

@@ -1,6 +1,5 @@
 // Stream: what happens, line by line, newest at the bottom, starts included. Scrolling up pauses.
 
-import { get } from '../api.js';
 import { copy } from '../copy.js';
 import { fill, h } from '../dom.js';
 import { filterBar } from '../filter/bar.js';
@@ -9,29 +8,24 @@ import { firstTrace } from '../first_trace.js';
 import { count } from '../format.js';
 import { ask, asked, go, tracePath } from '../router.js';
 import { VirtualList } from '../virtual_list.js';
-import { lastWords, lineRow } from './line.js';
+import { historyOf } from './history.js';
+import { lineHead, lineRow } from './line.js';
+import { Lines } from './lines.js';
+import { watchScrolling } from './scrolling.js';
 
 /** @typedef {import('../types.js').SpanSummary} SpanSummary */
-/** @typedef {import('./line.js').Line} Line */
-
-const MOST_LINES = 5000;
-const MOST_NAMES = 20_000;
 
 /**
  * @param {HTMLElement} main
  * @returns {import('../router.js').Page}
  */
 export function streamPage(main) {
-  /** @type {Line[]} */
-  let lines = [];
-  let serial = 0;
+  const lines = new Lines();
   let chosen = -1;
   let paused = false;
   let behind = 0;
   let missed = 0;
   let following = new AbortController();
-  /** Names by span id, to show where a call happened. @type {Map<string, {name: string, parent: string|null}>} */
-  const names = new Map();
 
   const live = h('span', { class: 'live', role: 'status' });
   const pause = h('button', { class: 'button', type: 'button', title: 'pause (p)', onclick: () => setPaused(!paused) });
@@ -41,15 +35,13 @@ export function streamPage(main) {
     apply: (q, typing) => ask({ q }, { replace: typing }),
     end: [pause, live],
   });
-  const head = h(
-    'div',
-    { class: 'list-head stream-grid', role: 'row' },
-    ...['Time', 'Trace', '', 'What', 'Model', 'Tokens', 'Cost', 'Took', 'Words'].map((label, at) =>
-      h('div', { role: 'columnheader', class: at >= 5 && at <= 7 ? 'num' : null }, label),
-    ),
-  );
   const rows = h('div', { class: 'rows', role: 'rowgroup', tabindex: '0', 'aria-label': 'Events' });
-  const table = h('div', { class: 'list', role: 'grid', 'aria-label': 'Events', 'aria-rowcount': '-1' }, head, rows);
+  const table = h(
+    'div',
+    { class: 'list', role: 'grid', 'aria-label': 'Events', 'aria-rowcount': '-1' },
+    lineHead(),
+    rows,
+  );
   const more = h('button', { class: 'button more', type: 'button', hidden: true, onclick: () => setPaused(false) });
   main.classList.add('page-list');
   fill(main, h('h1', 'unseen', 'Stream'), bar.element, h('div', 'split', table), more);
@@ -59,43 +51,17 @@ export function streamPage(main) {
     get height() {
       return narrow.matches ? 48 : 24;
     },
-    key: (index) => String(lines[index].id),
+    key: (index) => String(lines.all[index].id),
     stamp: () => '',
-    make: (index) => lineRow(lines[index]),
+    make: (index) => lineRow(lines.all[index]),
     dress: (element, index) => element.setAttribute('aria-selected', String(index === chosen)),
   });
 
-  /** @param {string} what @param {SpanSummary} span */
-  function push(what, span) {
-    // A start is told again when the provider begins to answer.
-    if (what === 'span_start' && names.has(span.span_id)) return;
-    names.set(span.span_id, { name: span.name, parent: span.parent_id });
-    const oldest = names.keys().next().value;
-    if (names.size > MOST_NAMES && oldest !== undefined) names.delete(oldest);
-    const ended = what === 'span_end';
-    lines.push({
-      id: ++serial,
-      what: !ended ? 'start' : span.state === 'error' ? 'error' : 'end',
-      at: (ended ? span.end_us : null) ?? span.start_us,
-      span,
-      path: pathOf(span),
-      words: ended ? (span.error?.message ?? lastWords(span.preview ?? '')) : '',
-    });
+  /** @param {string} event @param {SpanSummary} span */
+  function push(event, span) {
+    if (!lines.add(event, span)) return;
     if (paused) behind += 1;
     schedule();
-  }
-
-  /** @param {SpanSummary} span */
-  function pathOf(span) {
-    const path = [];
-    let parent = span.parent_id;
-    while (parent !== null && path.length < 4) {
-      const above = names.get(parent);
-      if (!above) break;
-      path.unshift(above.name);
-      parent = above.parent;
-    }
-    return path;
   }
 
   let scheduled = 0;
@@ -104,16 +70,11 @@ export function streamPage(main) {
   }
   function draw() {
     scheduled = 0;
-    const over = lines.length - MOST_LINES;
-    if (over > 0 && !paused) {
-      lines = lines.slice(over);
-      chosen = Math.max(-1, chosen - over);
-    } else if (over > MOST_LINES) {
-      // Paused for long: what was being read goes at last, and the count says so.
-      lines = lines.slice(over);
-      missed += over;
-    }
-    list.resize(lines.length);
+    const gone = lines.trim(paused);
+    // Paused for long: what was being read goes at last, and the count says so.
+    if (paused) missed += gone;
+    else chosen = Math.max(-1, chosen - gone);
+    list.resize(lines.all.length);
     if (!paused) rows.scrollTop = rows.scrollHeight;
     // What came in is drawn in this frame, not in the next.
     list.draw();
@@ -121,9 +82,8 @@ export function streamPage(main) {
     more.textContent = `${count(behind)} new ↓`;
     pause.textContent = paused ? 'Go on' : 'Pause';
     pause.setAttribute('aria-pressed', String(paused));
-    table.classList.toggle('is-empty', lines.length === 0);
-    const empty = main.querySelector('.empty');
-    if (lines.length > 0) empty?.remove();
+    table.classList.toggle('is-empty', lines.all.length === 0);
+    if (lines.all.length > 0) main.querySelector('.empty')?.remove();
     live.title = missed > 0 ? `${missed} events were too fast to be shown` : '';
     live.dataset.missed = missed > 0 ? `${count(missed)} skipped` : '';
   }
@@ -138,25 +98,16 @@ export function streamPage(main) {
   async function start() {
     following = new AbortController();
     const { signal } = following;
-    lines = [];
+    lines.clear();
     const q = asked('q');
-    const ready = Promise.all([get('/spans', { q, limit: 200 }, signal), wordsOf(q, signal)]).then(([page, words]) => {
-      const spans = [.../** @type {{items: SpanSummary[]}} */ (page).items];
-      for (const span of spans) if (span.parent_id === null) span.preview ??= words.get(span.trace_id);
-      for (const span of spans)
-        if (span.end_us !== null) names.set(span.span_id, { name: span.name, parent: span.parent_id });
-      spans.sort((a, b) => (a.end_us ?? a.start_us) - (b.end_us ?? b.start_us));
+    const ready = historyOf(q, signal).then((spans) => {
+      for (const span of spans) if (span.end_us !== null) lines.know(span);
       for (const span of spans) push(span.end_us === null ? 'span_start' : 'span_end', span);
       bar.fault(null);
-      if (spans.length === 0 && lines.length === 0)
-        table.append(
-          q === ''
-            ? firstTrace()
-            : h('div', 'empty', h('p', null, 'Nothing yet that matches. It will be shown when it happens.')),
-        );
+      if (spans.length === 0 && lines.all.length === 0) table.append(emptiness(q));
       draw();
     });
-    /** @type {[string, SpanSummary][]|null} */
+    /** What comes in while the history is on its way. @type {[string, SpanSummary][]|null} */
     let early = [];
     follow(
       { q },
@@ -185,27 +136,10 @@ export function streamPage(main) {
     early = null;
   }
 
-  rows.addEventListener(
-    'wheel',
-    (event) => {
-      if (event.deltaY < 0 && rows.scrollTop > 0 && rows.scrollHeight > rows.clientHeight) setPaused(true);
-    },
-    { passive: true },
-  );
-  rows.addEventListener(
-    'touchmove',
-    () => {
-      if (rows.scrollHeight - rows.scrollTop - rows.clientHeight > 40) setPaused(true);
-    },
-    { passive: true },
-  );
-  rows.addEventListener(
-    'scroll',
-    () => {
-      if (paused && chosen < 0 && rows.scrollHeight - rows.scrollTop - rows.clientHeight < 4) setPaused(false);
-    },
-    { passive: true },
-  );
+  watchScrolling(rows, (far) => {
+    if (far) setPaused(true);
+    else if (paused && chosen < 0) setPaused(false);
+  });
   rows.addEventListener('click', (event) => {
     if (event.target instanceof Element && event.target.closest('a')) return;
     open(list.indexOf(event));
@@ -213,13 +147,14 @@ export function streamPage(main) {
 
   /** @param {number} index */
   function open(index) {
-    const span = lines[index]?.span;
+    const span = lines.all[index]?.span;
     if (span) go(tracePath(span.trace_id, span.span_id));
   }
   /** @param {number} by */
   function move(by) {
-    if (lines.length === 0) return;
-    chosen = chosen < 0 ? lines.length - 1 : Math.min(lines.length - 1, Math.max(0, chosen + by));
+    const last = lines.all.length - 1;
+    if (last < 0) return;
+    chosen = chosen < 0 ? last : Math.min(last, Math.max(0, chosen + by));
     if (!paused) setPaused(true);
     list.show(chosen);
   }
@@ -254,19 +189,8 @@ export function streamPage(main) {
   };
 }
 
-/**
- * What came out of traces of late: lists of spans do not say it.
- * @param {string} q
- * @param {AbortSignal} signal
- * @returns {Promise<Map<string, string|null>>}
- */
-async function wordsOf(q, signal) {
-  try {
-    /** @type {{items: import('../types.js').TraceSummary[]}} */
-    const { items } = await get('/traces', { q, limit: 100 }, signal);
-    return new Map(items.map(({ trace_id, output_preview }) => [trace_id, output_preview]));
-  } catch {
-    // The stream goes without.
-    return new Map();
-  }
+/** @param {string} q */
+function emptiness(q) {
+  if (q === '') return firstTrace();
+  return h('div', 'empty', h('p', null, 'Nothing yet that matches. It will be shown when it happens.'));
 }

@@ -15,6 +15,8 @@ import { around, scaleOf } from './scale.js';
 import { inWords, matchesOf } from './search.js';
 import { TraceSource } from './source.js';
 import { splitter } from './splitter.js';
+import { Steps } from './steps.js';
+import { pressSwitches, switchButtons, switches } from './switches.js';
 import { SpanTable } from './table.js';
 
 const PLACE = 'glassbox.detail';
@@ -28,6 +30,7 @@ const BEAT_MS = 200;
 export function tracePage(main, url) {
   const traceId = decodeURIComponent(url.pathname.split('/')[2]);
   const gone = new AbortController();
+  const chosenOf = () => decodeURIComponent(location.pathname.split('/')[3] ?? '');
   const rows = new Rows();
   /** @type {import('./scale.js').Scale|null} */
   let whole = null;
@@ -40,7 +43,7 @@ export function tracePage(main, url) {
   const source = new TraceSource(traceId, { head: drawHead, spans: schedule, missing, fault }, gone.signal);
   const table = new SpanTable(
     (index) => choose(rows.shown[index].span.span_id),
-    (index) => turnFold(rows.shown[index]),
+    (index) => steps.turnFold(rows.shown[index]),
   );
   const lanes = new Lanes((id) => choose(id));
   const detail = new Detail(() => {
@@ -48,18 +51,10 @@ export function tracePage(main, url) {
     if (chosenOf()) go(pathOf(traceId) + location.search, { replace: true });
     draw();
   });
+  const steps = new Steps({ rows, here: shownId, choose, show, draw });
   const headBox = h('div', 'head-box');
   const blameBox = h('div');
-  /** @param {string} id @param {string} name @param {string} title @param {() => void} act */
-  const action = (id, name, title, act) =>
-    h('button', { class: 'button', type: 'button', 'data-action': id, title, onclick: () => act() }, name);
-  const header = traceHeader([
-    action('path', 'Critical path', 'critical path (c)', () => keys.c()),
-    action('zoom', 'Zoom', 'zoom to the span (z)', () => keys.z()),
-    action('lanes', 'Lanes', 'concurrency lanes (l)', () => keys.l()),
-    action('link', 'Copy link', 'copy a link (y)', () => keys.y()),
-    action('json', 'Copy JSON', 'copy the trace as JSON', () => copyJson()),
-  ]);
+  const header = traceHeader(switchButtons({ ...switches(shownId), y: () => keys.y(), json: copyJson }));
   const tally = h('span', { class: 'tally', role: 'status' });
   const bar = filterBar({
     value: asked('q'),
@@ -78,8 +73,9 @@ export function tracePage(main, url) {
     h('div', 'trace-body', view, splitter(main), detail.element),
   );
 
-  const chosenOf = () => decodeURIComponent(location.pathname.split('/')[3] ?? '');
-  const shownId = () => chosenOf() || (closed ? '' : (rows.shown[0]?.span.span_id ?? ''));
+  function shownId() {
+    return chosenOf() || (closed ? '' : (rows.shown[0]?.span.span_id ?? ''));
+  }
 
   /** @param {string} id */
   function choose(id) {
@@ -106,10 +102,7 @@ export function tracePage(main, url) {
     if (headBox.firstChild !== header.element) fill(headBox, header.element);
     document.title = `${trace.name} · Glassbox`;
     header.draw(trace, headline, scores);
-    const on = { path: asked('path') === '1', zoom: asked('zoom') !== '', lanes: asked('view') === 'lanes' };
-    for (const [name, is] of Object.entries(on)) {
-      header.element.querySelector(`[data-action=${name}]`)?.setAttribute('aria-pressed', String(is));
-    }
+    pressSwitches(header.element);
     if (headline !== blamed) fill(blameBox, headline && blame(headline));
     blamed = headline;
   }
@@ -173,16 +166,7 @@ export function tracePage(main, url) {
       }
     }
     draw();
-    if (rows.matches && !rows.matches.has(shownId())) toMatch(1);
-  }
-
-  /** @param {1|-1} by */
-  function toMatch(by) {
-    const node = rows.match(shownId(), by);
-    if (!node) return;
-    rows.reveal(node.span.span_id);
-    choose(node.span.span_id);
-    show();
+    if (rows.matches && !rows.matches.has(shownId())) steps.toMatch(1);
   }
 
   /** @param {'nearest'|'center'} [where] */
@@ -191,55 +175,21 @@ export function tracePage(main, url) {
     if (index >= 0) table.list.show(index, where);
   }
 
-  /** @param {import('./tree.js').Node} node */
-  function turnFold(node, fold = !rows.isFolded(node)) {
-    rows.fold(node, fold);
-    draw();
-  }
-
-  /** @param {number} by */
-  function move(by) {
-    const next = rows.away(shownId(), by);
-    if (!next) return;
-    choose(next.span.span_id);
-    show();
-  }
-
   async function copyJson() {
     copy(JSON.stringify(await get(source.address()), null, 2), 'JSON');
   }
 
-  const here = () => rows.node(shownId());
   const keys = {
-    j: () => move(1),
-    k: () => move(-1),
-    n: () => toMatch(1),
-    N: () => toMatch(-1),
-    left: () => {
-      const node = here();
-      if (node && node.children.length > 0 && !rows.isFolded(node)) turnFold(node, true);
-      else if (node?.span.parent_id && rows.node(node.span.parent_id)) {
-        choose(node.span.parent_id);
-        show();
-      }
-    },
-    right: () => {
-      const node = here();
-      if (node && rows.isFolded(node)) turnFold(node, false);
-      else move(1);
-    },
+    ...steps.keys,
+    ...switches(shownId),
     enter: () => {
       closed = false;
       draw();
       detail.element.focus();
     },
-    z: () => ask({ zoom: asked('zoom') ? null : shownId() }, { replace: true }),
-    c: () => ask({ path: asked('path') === '1' ? null : '1' }, { replace: true }),
-    l: () => ask({ view: asked('view') === 'lanes' ? null : 'lanes' }, { replace: true }),
-    e: () => ask({ raw: asked('raw') === '1' ? null : '1' }, { replace: true }),
     y: () =>
       copy(
-        chosenOf() || !here() ? location.href : location.origin + pathOf(traceId, shownId()) + location.search,
+        chosenOf() || !steps.node ? location.href : location.origin + pathOf(traceId, shownId()) + location.search,
         'link',
       ),
     b: () => {
