@@ -1,6 +1,7 @@
 // The shell: head, navigation, and the page that the address names.
 
 import { doors, line } from './api.js';
+import { comparePage } from './compare/page.js';
 import { fill, h, svg } from './dom.js';
 import { say } from './copy.js';
 import { listen, showKeys } from './keyboard.js';
@@ -20,13 +21,14 @@ const PAGES = [
   { name: 'Stream', path: '/', key: 'g r', match: /^\/$/, mount: streamPage },
   { name: 'Traces', path: '/traces', key: 'g t', match: /^\/traces$/, mount: tracesPage },
   { name: 'Trace', path: '', key: '', match: /^\/trace\/[^/]+/, mount: tracePage },
+  { name: 'Compare', path: '', key: '', match: /^\/compare\/[^/]+(\/[^/]+)?$/, mount: comparePage },
   { name: 'Sessions', path: '/sessions', key: 'g s', match: /^\/sessions$/, mount: sessionsPage },
   { name: 'Session', path: '', key: '', match: /^\/session\/[^/]+$/, mount: tracesPage },
   { name: 'Models', path: '/models', key: 'g m', match: /^\/models$/, mount: modelsPage },
   { name: 'Health', path: '/health', key: 'g h', match: /^\/health$/, mount: healthPage },
 ];
 /** @type {Record<string, string>} */
-const UNDER = { Trace: 'Traces', Session: 'Sessions' };
+const UNDER = { Trace: 'Traces', Compare: 'Traces', Session: 'Sessions' };
 
 const main = h('main', { id: 'main', tabindex: '-1' });
 const navigation = h('nav', { 'aria-label': 'Pages' });

@@ -134,10 +134,22 @@ export function moment(us) {
   return Number.isNaN(date.getTime()) ? String(us) : date.toISOString();
 }
 
+/**
+ * How long a trace took, or has taken so far; `null` if nobody told when it ended.
+ * @param {import('./types.js').TraceSummary} trace
+ * @param {number} now
+ */
+export function lastedOf({ duration_us, start_us, state }, now) {
+  return duration_us ?? (state === 'running' ? Math.max(0, now - start_us) : null);
+}
+
 /** The clock of this machine in microseconds. */
 export function nowUs() {
   return Date.now() * 1000;
 }
+
+/** Keys of messages whose values say what something is, and are no words of anybody. */
+const NAMES = new Set(['role', 'type', 'id', 'finish_reason']);
 
 /**
  * The words of a preview: of JSON, which may be cut anywhere, only the texts in it.
@@ -147,8 +159,10 @@ export function gist(text) {
   const cut = (text ?? '').slice(0, 300);
   const values = [];
   if (/^\s*[[{]/.test(cut)) {
-    for (const [, value, , key] of cut.matchAll(/"((?:[^"\\]|\\.)*)("|$)(\s*:)?/g)) {
-      if (!key && value) values.push(value.replace(/\\[nrt]/g, ' ').replace(/\\(.)/g, '$1'));
+    let key = '';
+    for (const [, value, , colon] of cut.matchAll(/"((?:[^"\\]|\\.)*)("|$)(\s*:)?/g)) {
+      if (colon) key = value;
+      else if (value && !NAMES.has(key)) values.push(value.replace(/\\[nrt]/g, ' ').replace(/\\(.)/g, '$1'));
     }
   }
   return (values.length > 0 ? values.join(' · ') : cut).replace(/\s+/g, ' ');

@@ -20,6 +20,7 @@ export const KEYS = [
   ['c', 'critical path'],
   ['z', 'zoom to the span'],
   ['l', 'lanes'],
+  ['x', 'compare with another run'],
   ['n  N', 'next, previous match of the search'],
   ['y', 'copy a link to this view'],
   ['e', 'raw JSON'],

@@ -50,6 +50,15 @@ export function tracePath(traceId, spanId) {
   return spanId ? `${path}/${encodeURIComponent(spanId)}` : path;
 }
 
+/**
+ * The address of a comparison of two runs; if one is named, it is with the run before.
+ * @param {string} after
+ * @param {string} [before]
+ */
+export function comparePath(after, before) {
+  return `/compare/${encodeURIComponent(after)}${before ? `/${encodeURIComponent(before)}` : ''}`;
+}
+
 /** @param {string} q */
 export function tracesPath(q) {
   return `/traces?q=${encodeURIComponent(q)}`;

@@ -36,7 +36,7 @@ export class Chart {
     this.plot = h('div', 'plot', this.drawing, this.most);
     this.element = h(
       'figure',
-      { class: 'chart', role: 'img' },
+      { class: 'chart' },
       h('figcaption', null, h('span', null, title), this.value),
       this.plot,
     );

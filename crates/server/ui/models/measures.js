@@ -28,16 +28,17 @@ export const MEASURES = [
 /**
  * What stands in the heads of the charts: the whole time in a word, for each measure.
  * @param {ModelRow[]} models
+ * @param {StatPoint[]} whole The whole time as one point.
  * @returns {string[]}
  */
-export function sumsOf(models) {
+export function sumsOf(models, whole) {
   const add = (/** @type {(row: ModelRow) => number} */ of) => models.reduce((sum, row) => sum + of(row), 0);
   const calls = add((row) => row.calls);
   const errors = add((row) => row.errors);
   return [
     count(calls),
     errors > 0 ? `${count(errors)} · ${percent(errors / calls)}` : '0',
-    models.length === 1 ? `${duration(models[0].p50_us)} · ${duration(models[0].p95_us)}` : '',
+    whole.length > 0 ? `${duration(whole[0].p50_us)} · ${duration(whole[0].p95_us)}` : '',
     count(add((row) => row.tokens?.total ?? 0)),
     money(add((row) => Number(row.cost_usd ?? 0))),
   ];

@@ -56,15 +56,17 @@ export function modelsPage(main) {
     const span = spanOf(range());
     const { from_us, to_us } = span;
     try {
-      const [rows, total, single] = await Promise.all([
+      const q = chosen() ? term('model', chosen()) : null;
+      const [rows, total, single, whole] = await Promise.all([
         get('/models', { from_us, to_us }, signal),
         get('/stats', { ...span, group: 'calls' }, signal),
-        chosen() ? get('/stats', { ...span, group: 'calls', q: term('model', chosen()) }, signal) : null,
+        q === null ? null : get('/stats', { ...span, group: 'calls', q }, signal),
+        get('/stats', { from_us, to_us, bucket_us: to_us + 1, group: 'calls', q }, signal),
       ]);
       models = /** @type {{items: ModelRow[]}} */ (rows).items;
       bucketUs = span.bucket_us;
       at = bucketsOf(span);
-      drawCharts(/** @type {Stats} */ (total), /** @type {Stats|null} */ (single));
+      drawCharts(/** @type {Stats} */ (total), /** @type {Stats|null} */ (single), /** @type {Stats} */ (whole));
       drawTable();
       fault.hidden = true;
     } catch (error) {
@@ -77,9 +79,13 @@ export function modelsPage(main) {
   /**
    * @param {Stats} total
    * @param {Stats|null} single
+   * @param {Stats} whole The whole time as one bucket, since percentiles do not add up.
    */
-  function drawCharts(total, single) {
-    const sums = sumsOf(models.filter(({ model }) => !chosen() || model === chosen()));
+  function drawCharts(total, single, whole) {
+    const sums = sumsOf(
+      models.filter(({ model }) => !chosen() || model === chosen()),
+      whole.groups[0]?.points ?? [],
+    );
     charts.forEach((chart, index) => {
       const { of, shape } = MEASURES[index];
       const lines = of.map((pick) => seriesOf(total, at, bucketUs, pick, shape));

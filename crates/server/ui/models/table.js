@@ -12,7 +12,7 @@ import { ask, term, tracesPath } from '../router.js';
  * @param {string} chosen The model that the charts show.
  */
 export function modelTable(models, range, chosen) {
-  const heads = ['Model', 'Calls', 'Errors', 'Retries', 'p50', 'p95', 'p99', 'First words', 'In', 'Out', 'Cost', ''];
+  const heads = ['Model', 'Calls', 'Errors', 'Retries', 'p50', 'p95', 'p99', 'First words', 'In', 'Out', 'Cost'];
   return h(
     'table',
     'numbers',
@@ -53,10 +53,9 @@ function modelRow(row, range, chosen) {
     duration(row.p95_us),
     duration(row.p99_us),
     duration(row.first_chunk_p50_us),
-    h('span', { title: grouped(sent) }, count(sent)),
-    count((row.tokens?.output ?? 0) + (row.tokens?.reasoning ?? 0)),
+    row.tokens?.total ? h('span', { title: grouped(sent) }, count(sent)) : h('span', 'none', '–'),
+    row.tokens?.total ? count((row.tokens.output ?? 0) + (row.tokens.reasoning ?? 0)) : h('span', 'none', '–'),
     h('span', { title: row.cost_usd ? `$${row.cost_usd}` : 'price not known' }, money(row.cost_usd)),
-    model === null ? '' : link('traces', ''),
   ];
   return h(
     'tr',
@@ -72,7 +71,7 @@ function modelRow(row, range, chosen) {
               class: 'pick',
               type: 'button',
               'aria-pressed': String(here),
-              title: 'show it in the charts',
+              title: `show ${model} in the charts`,
               onclick: () => ask({ model: here ? null : model }),
             },
             model,

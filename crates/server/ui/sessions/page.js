@@ -105,7 +105,7 @@ export function sessionsPage(main) {
     list.resize(items.length);
     main.querySelector('.empty')?.remove();
     table.classList.toggle('is-empty', items.length === 0);
-    if (items.length === 0) table.append(await emptiness(byUser(), asked('q')));
+    if (items.length === 0) table.after(await emptiness(byUser(), asked('q')));
   }
 
   /** @param {number} index */

@@ -15,8 +15,13 @@ export function lineHead() {
   return h(
     'div',
     { class: 'list-head stream-grid', role: 'row' },
-    ...['Time', 'Trace', '', 'What', 'Model', 'Tokens', 'Cost', 'Took', 'Words'].map((label, at) =>
-      h('div', { role: 'columnheader', class: at >= 5 && at <= 7 ? 'num' : null }, label),
+    ...['Time', 'Trace', 'Event', 'What', 'Model', 'Tokens', 'Cost', 'Took', 'Words'].map((label, at) =>
+      // What happened is a sign, and its column has no room for a word.
+      h(
+        'div',
+        { role: 'columnheader', class: at >= 5 && at <= 7 ? 'num' : null },
+        at === 2 ? h('span', 'unseen', label) : label,
+      ),
     ),
   );
 }

@@ -12,6 +12,7 @@ import { historyOf } from './history.js';
 import { lineHead, lineRow } from './line.js';
 import { Lines } from './lines.js';
 import { watchScrolling } from './scrolling.js';
+import { Words } from './words.js';
 
 /** @typedef {import('../types.js').SpanSummary} SpanSummary */
 
@@ -52,9 +53,19 @@ export function streamPage(main) {
       return narrow.matches ? 48 : 24;
     },
     key: (index) => String(lines.all[index].id),
-    stamp: () => '',
-    make: (index) => lineRow(lines.all[index]),
+    stamp: (index) => lines.all[index].words,
+    make: (index) => {
+      const { what, span, words: said } = lines.all[index];
+      if (what === 'end' && span && said === '' && span.preview === undefined) words.want(span);
+      return lineRow(lines.all[index]);
+    },
     dress: (element, index) => element.setAttribute('aria-selected', String(index === chosen)),
+  });
+
+  const words = new Words((spanId, said) => {
+    const line = lines.all.findLast(({ what, span }) => what === 'end' && span?.span_id === spanId);
+    if (line) line.words = said;
+    schedule();
   });
 
   /** @param {string} event @param {SpanSummary} span */
@@ -104,7 +115,7 @@ export function streamPage(main) {
       for (const span of spans) if (span.end_us !== null) lines.know(span);
       for (const span of spans) push(span.end_us === null ? 'span_start' : 'span_end', span);
       bar.fault(null);
-      if (spans.length === 0 && lines.all.length === 0) table.append(emptiness(q));
+      if (spans.length === 0 && lines.all.length === 0) table.after(emptiness(q));
       draw();
     });
     /** What comes in while the history is on its way. @type {[string, SpanSummary][]|null} */
@@ -164,6 +175,7 @@ export function streamPage(main) {
   return {
     leave() {
       following.abort();
+      words.stop();
       cancelAnimationFrame(scheduled);
       list.destroy();
     },

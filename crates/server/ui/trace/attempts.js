@@ -52,17 +52,22 @@ export function attempts(detail, failed) {
     told?.cache_hit && h('p', null, 'Answered from the cache: no tokens, no cost.'),
     told?.retry_after_us ? h('p', null, `The provider asked for a pause of ${duration(told.retry_after_us)}.`) : null,
     failed.length > 0 && h('h3', null, 'Failed attempts'),
-    ...failed.map(({ span }) =>
-      h(
-        'p',
-        'attempt-row',
-        stateMark(span.state, true),
-        h('a', { href: tracePath(span.trace_id, span.span_id) }, span.name),
-        ' ',
-        duration(span.duration_us),
-        ' ',
-        h('span', 'none', span.error?.message ?? ''),
-      ),
-    ),
+    failed.length > 0 &&
+      h('table', 'failed-attempts', h('tbody', null, ...failed.map(({ span }) => failedRow(span, detail.start_us)))),
+  );
+}
+
+/**
+ * @param {import('../types.js').SpanSummary} span
+ * @param {number} from When the call began.
+ */
+function failedRow(span, from) {
+  return h(
+    'tr',
+    null,
+    h('td', 'num none', `+${duration(span.start_us - from)}`),
+    h('td', null, stateMark(span.state, true), h('a', { href: tracePath(span.trace_id, span.span_id) }, span.name)),
+    h('td', 'num', duration(span.duration_us)),
+    h('td', 'words', span.error?.message ?? ''),
   );
 }

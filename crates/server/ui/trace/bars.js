@@ -57,7 +57,9 @@ export function drawBar(cell, node, scale, now, path) {
  * @param {number} now
  */
 function drawSpan(bar, { span, children }, scale, now) {
-  const end = span.end_us ?? (span.state === 'running' ? Math.max(now, span.start_us) : span.start_us);
+  // Nobody told when an abandoned span ended: it fades out.
+  const open = span.state === 'running' ? now : span.state === 'abandoned' ? scale.to : span.start_us;
+  const end = span.end_us ?? Math.max(open, span.start_us);
   const leaf = children.length === 0 || span.kind === 'generation' || span.kind === 'embedding';
   const failed = span.state === 'error' && span.name.startsWith('attempt');
   const whole = end - span.start_us;

@@ -7,7 +7,9 @@ import { count } from '../format.js';
 import { kindMark, stateMark } from '../kinds.js';
 import { ask, asked } from '../router.js';
 import { factsOf } from './facts.js';
+import { code } from './code.js';
 import { jsonTree } from './json_tree.js';
+import { markNeedles } from './needles.js';
 import { tabsOf } from './tabs.js';
 
 /** @typedef {import('../types.js').SpanDetail} SpanDetail */
@@ -25,6 +27,9 @@ export class Detail {
     this.shown = '';
     this.asking = new AbortController();
     this.timer = 0;
+    this.marked = '';
+    // What unfolds may hold what is searched for.
+    new MutationObserver(() => markNeedles(this.element)).observe(this.element, { childList: true, subtree: true });
   }
 
   /**
@@ -82,7 +87,7 @@ export class Detail {
     }
     const tabs = tabsOf(detail, node);
     const wanted = asked('tab');
-    const tab = tabs.find(({ name }) => name === wanted) ?? tabs[0];
+    const tab = tabs.find(({ name }) => name === wanted) ?? tabs.find(({ found }) => found) ?? tabs[0];
     const bar = h(
       'div',
       { class: 'tabs', role: 'tablist', 'aria-label': 'Parts of the span' },
@@ -94,7 +99,7 @@ export class Detail {
             type: 'button',
             'aria-selected': String(name === tab.name),
             id: `tab-${name}`,
-            onclick: () => ask({ tab: name === tabs[0].name ? null : name }, { replace: true }),
+            onclick: () => ask({ tab: name }, { replace: true }),
           },
           name,
           size > 0 && h('span', 'none', count(size)),
@@ -110,6 +115,18 @@ export class Detail {
     );
     // Where there is little room, the chosen one may be out of sight.
     bar.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+    this.mark(`${detail.span_id} ${asked('q')}`);
+  }
+
+  /**
+   * Marks what is searched for, and brings the first of it into sight.
+   * @param {string} name Of what is shown: the same is not scrolled to again.
+   */
+  mark(name) {
+    const first = markNeedles(this.element);
+    if (name === this.marked) return;
+    this.marked = name;
+    first?.startContainer.parentElement?.scrollIntoView({ block: 'nearest' });
   }
 
   /** @param {Node} node */
@@ -173,20 +190,37 @@ export class Detail {
 }
 
 /**
+ * What went wrong, and what is odd.
  * @param {SpanDetail} detail
  * @param {Node} node
  */
 function troubles(detail, node) {
   const odd = [...node.odd, ...detail.truncated.map((name) => `${name} was too large and was cut`)];
   return [
-    detail.error &&
-      h(
-        'div',
-        { class: 'trouble bad', role: 'note' },
-        h('b', null, detail.error.type ?? 'failed'),
-        ' ',
-        h('span', null, detail.error.message ?? ''),
-      ),
+    detail.error && failure(detail.error, stackOf(detail)),
     odd.length > 0 && h('div', { class: 'trouble', role: 'note' }, ...odd.map((text) => h('div', null, text))),
   ];
+}
+
+/**
+ * @param {{type: string|null, message: string|null}} error
+ * @param {string} stack
+ */
+function failure({ type, message }, stack) {
+  // Many messages begin with the type.
+  const words = message?.startsWith(`${type}:`) ? message.slice((type ?? '').length + 1).trimStart() : message;
+  return h(
+    'div',
+    { class: 'trouble bad', role: 'note' },
+    h('b', null, type ?? 'failed'),
+    ' ',
+    h('span', null, words ?? ''),
+    stack !== '' && h('details', null, h('summary', null, 'where it happened'), code(stack)),
+  );
+}
+
+/** @param {SpanDetail} detail */
+function stackOf({ events }) {
+  const stack = events.map(({ attributes }) => attributes['exception.stacktrace']).find(Boolean);
+  return typeof stack === 'string' ? stack : '';
 }

@@ -12,7 +12,8 @@ export function factsOf(span, detail) {
   /** @type {[string, string, string][]} */
   const facts = [];
   if (span.duration_us !== null) facts.push([duration(span.duration_us), 'took', `${grouped(span.duration_us)} µs`]);
-  if (span.phases?.first_chunk_us) facts.push([duration(span.phases.first_chunk_us), 'first words', '']);
+  if (span.phases?.first_chunk_us)
+    facts.push([duration(span.phases.first_chunk_us), 'first words', 'after the start of the call, with its waiting']);
   if (told)
     facts.push([
       `${count(sent(told))} → ${count((told.output ?? 0) + (told.reasoning ?? 0))}`,
@@ -22,17 +23,18 @@ export function factsOf(span, detail) {
   if (told?.output && span.duration_us && span.phases?.first_chunk_us && span.duration_us > span.phases.first_chunk_us)
     facts.push([
       `${((told.output + (told.reasoning ?? 0)) / ((span.duration_us - span.phases.first_chunk_us) / 1e6)).toFixed(0)}`,
-      'tok/s',
-      '',
+      'tokens/s',
+      'while it answered',
     ]);
   if (span.cost_usd !== null) facts.push([money(span.cost_usd), 'cost', `$${span.cost_usd}`]);
   facts.push([clock(span.start_us), 'started', moment(span.start_us)]);
   if (span.model)
     facts.push([
       span.model,
-      span.provider ?? 'model',
+      'model',
       detail?.response_model && detail.response_model !== span.model ? `answered by ${detail.response_model}` : '',
     ]);
+  if (span.provider) facts.push([span.provider, 'provider', '']);
   if (detail && detail.finish_reasons.length > 0) facts.push([detail.finish_reasons.join(', '), 'finish', '']);
   return facts;
 }

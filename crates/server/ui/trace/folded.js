@@ -1,7 +1,10 @@
-// Long text shows its beginning and its size.
+// Long text shows its beginning and its size, and of what is searched for its surroundings.
 
 import { h } from '../dom.js';
 import { bytes } from '../format.js';
+import { firstNeedle } from './needles.js';
+
+const BEFORE = 400;
 
 /**
  * The beginning of a long text and a button with its size that shows the rest.
@@ -12,6 +15,8 @@ import { bytes } from '../format.js';
  */
 export function foldedText(text, most, render = (part) => h('span', null, part)) {
   const box = h('div', 'folded-text');
+  const found = firstNeedle(text);
+  const from = found < most ? 0 : found - BEFORE;
   /** @param {boolean} whole */
   const draw = (whole) => {
     const button = h(
@@ -19,7 +24,8 @@ export function foldedText(text, most, render = (part) => h('span', null, part))
       { class: 'quiet', type: 'button', onclick: () => draw(!whole) },
       whole ? 'show less' : `show all ${bytes(text.length)}`,
     );
-    box.replaceChildren(render(whole ? text : `${text.slice(0, most)}…`), button);
+    const part = `${from > 0 ? '…' : ''}${text.slice(from, from + most)}…`;
+    box.replaceChildren(render(whole ? text : part), button);
   };
   draw(false);
   return box;

@@ -1,7 +1,7 @@
 // The head of a trace: what it was, what it took and cost, and what the time went into.
 
 import { fill, h, place } from '../dom.js';
-import { ago, count, duration, grouped, moment, money, nowUs, percent } from '../format.js';
+import { ago, count, duration, grouped, lastedOf, moment, money, nowUs, percent } from '../format.js';
 import { stateMark } from '../kinds.js';
 import { term, tracesPath } from '../router.js';
 
@@ -20,6 +20,8 @@ const BLAME = {
   parse: ['parse', 'b-own'],
   own: ['own code', 'b-own'],
 };
+
+const MOST_TAGS = 4;
 
 /**
  * The head, which is drawn anew only where something changed: what is under the pointer stays, or clicks would be lost.
@@ -54,7 +56,7 @@ export function traceHeader(actions) {
         fill(facts, ...factsOf(trace, headline, scores));
       }
       const took = facts.querySelector('.f-took dd');
-      if (took && trace.duration_us === null) took.textContent = duration(Math.max(0, nowUs() - trace.start_us));
+      if (took && trace.duration_us === null) took.textContent = duration(lastedOf(trace, nowUs()));
     },
   };
 }
@@ -66,11 +68,13 @@ export function traceHeader(actions) {
  * @returns {import('../dom.js').Child[]}
  */
 function factsOf(trace, headline, scores) {
-  const lasted = trace.duration_us ?? Math.max(0, nowUs() - trace.start_us);
+  const lasted = lastedOf(trace, nowUs());
   const tokens = trace.tokens;
   const sent = tokens ? (tokens.input ?? 0) + (tokens.cache_read ?? 0) + (tokens.cache_write ?? 0) : 0;
   return [
-    fact('took', duration(lasted), `${grouped(Math.round(lasted))} µs`, 'took'),
+    lasted === null
+      ? fact('took', '–', 'its process went away, and nobody told when it ended', 'took')
+      : fact('took', duration(lasted), `${grouped(Math.round(lasted))} µs`, 'took'),
     tokens?.total
       ? fact(
           'tokens',
@@ -80,18 +84,21 @@ function factsOf(trace, headline, scores) {
       : null,
     trace.cost_usd !== null && fact('cost', money(trace.cost_usd), `$${trace.cost_usd}`),
     trace.model_calls > 0 && fact('model calls', count(trace.model_calls), ''),
-    trace.errors > 0 && fact('failed', count(trace.errors), '', 'bad'),
-    trace.retries > 0 && fact('retries', count(trace.retries), ''),
+    failed(trace),
+    trace.retries > 0 &&
+      fact('retries', count(trace.retries), 'attempts of model calls that failed and were made again'),
+    trace.cache_hits > 0 && fact('cached', count(trace.cache_hits), 'model calls that were answered from the cache'),
     fact('spans', count(trace.spans), ''),
     headline?.mean_concurrency && headline.mean_concurrency > 1.05
-      ? fact('at once', `${headline.mean_concurrency.toFixed(1)}`, 'model calls at once, on average while any ran')
+      ? fact('at once', headline.mean_concurrency.toFixed(1), 'model calls at once, on average while any ran')
       : null,
     fact('started', since(trace.start_us), moment(trace.start_us)),
     trace.models.length > 0 &&
-      fact(
-        'model',
-        trace.models.slice(0, 2).join(', ') + (trace.models.length > 2 ? ` +${trace.models.length - 2}` : ''),
-        trace.models.join('\n'),
+      several(
+        trace.models.length === 1 ? 'model' : 'models',
+        trace.models.map((model) => h('a', { href: `/models?model=${encodeURIComponent(model)}` }, model)),
+        2,
+        trace.models,
       ),
     linked('session', trace.session_id, (id) => `/session/${encodeURIComponent(id)}`),
     linked('user', trace.user_id, (id) => tracesPath(term('user', id))),
@@ -99,11 +106,11 @@ function factsOf(trace, headline, scores) {
     linked('environment', trace.environment, (id) => tracesPath(term('environment', id))),
     linked('service', trace.service, (id) => tracesPath(term('service', id))),
     trace.tags.length > 0 &&
-      h(
-        'div',
-        null,
-        h('dt', null, 'tags'),
-        h('dd', null, ...trace.tags.map((tag) => h('a', { class: 'badge', href: tracesPath(term('tag', tag)) }, tag))),
+      several(
+        'tags',
+        trace.tags.map((tag) => h('a', { class: 'badge', href: tracesPath(term('tag', tag)) }, tag)),
+        MOST_TAGS,
+        trace.tags,
       ),
     ...scores.map(({ name, value, comment }) =>
       fact(
@@ -114,6 +121,35 @@ function factsOf(trace, headline, scores) {
       ),
     ),
   ];
+}
+
+/**
+ * What failed for good; a click searches for it. Attempts that were made again are no failures of the trace.
+ * @param {TraceSummary} trace
+ */
+function failed({ errors, retries }) {
+  const lost = errors - retries;
+  if (lost <= 0) return null;
+  const words = `${grouped(errors)} spans failed${retries > 0 ? `, of which ${grouped(retries)} are attempts that were made again` : ''}`;
+  const link = h('a', { href: `${location.pathname}?q=status%3Aerror`, class: 'bad' }, count(lost));
+  return h('div', { title: words, class: 'f-bad' }, h('dt', null, 'failed'), h('dd', null, link));
+}
+
+/**
+ * A few of many, and how many more there are.
+ * @param {string} name
+ * @param {HTMLElement[]} all
+ * @param {number} most
+ * @param {string[]} names
+ */
+function several(name, all, most, names) {
+  const more = all.length - most;
+  return h(
+    'div',
+    { title: names.join('\n'), class: 'f-several' },
+    h('dt', null, name),
+    h('dd', null, ...all.slice(0, most), more > 0 && h('span', 'none', `+${more}`)),
+  );
 }
 
 /**
@@ -160,7 +196,10 @@ function fact(name, value, title, style) {
  * @param {(value: string) => string} path
  */
 function linked(name, value, path) {
-  return value !== null && h('div', null, h('dt', null, name), h('dd', null, h('a', { href: path(value) }, value)));
+  return (
+    value !== null &&
+    h('div', null, h('dt', null, name), h('dd', null, h('a', { href: path(value), title: value }, value)))
+  );
 }
 
 /**

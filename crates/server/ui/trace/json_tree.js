@@ -3,6 +3,7 @@
 import { h } from '../dom.js';
 import { bytes, count } from '../format.js';
 import { foldedText } from './folded.js';
+import { holdsNeedle } from './needles.js';
 
 const PAGE = 100;
 const LONG = 600;
@@ -41,6 +42,9 @@ function line(key, value, openTo) {
     key === null
       ? null
       : h('span', typeof key === 'number' ? 'j-index' : 'j-key', String(key), h('span', 'j-colon', ': '));
+  // Lines stand below their key, all at the same margin.
+  if (typeof value === 'string' && key !== null && value.trim().includes('\n'))
+    return h('div', 'j-node', h('div', 'j-line', h('span', 'j-fold'), label), h('div', 'j-lines', leaf(value)));
   if (value === null || typeof value !== 'object') return h('div', 'j-line', h('span', 'j-fold'), label, leaf(value));
   const entries = Array.isArray(value)
     ? value.map((item, index) => /** @type {[number, unknown]} */ ([index, item]))
@@ -68,7 +72,7 @@ function line(key, value, openTo) {
     inside.replaceChildren();
     if (unfold) more(inside, entries, 0, openTo - 1);
   };
-  turn(openTo > 0 && (entries.length <= 40 || key === null));
+  turn((openTo > 0 && (entries.length <= 40 || key === null)) || holdsNeedle(value));
   return h('div', 'j-node', head, inside);
 }
 

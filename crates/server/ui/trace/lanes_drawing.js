@@ -77,6 +77,8 @@ function drawRunning(pen, ink, packed, scale, width) {
     running = step.running;
   }
   pen.globalAlpha = 1;
+  pen.fillStyle = ink('--text-2');
+  pen.fillText(String(most), 4, AXIS + 6);
 }
 
 /**
@@ -94,19 +96,47 @@ function drawSpan(pen, ink, { span, lane }, scale, width, isChosen) {
   pen.globalAlpha = span.state === 'running' ? 0.55 : 1;
   pen.fillStyle = ink(span.state === 'error' ? '--bad' : `--k-${known(span.kind)}`);
   pen.fillRect(left, top, Math.max(2, wide - 1), LANE - 4);
-  const wait = ((span.phases?.limiter_wait_us ?? 0) / (scale.to - scale.from)) * width;
-  if (wait > 0) {
-    pen.fillStyle = ink('--surface');
-    pen.globalAlpha = 0.7;
-    pen.fillRect(left + 1, top + 1, Math.max(0, wait - 2), LANE - 6);
-  }
+  const widthOf = (/** @type {number|null|undefined} */ us) =>
+    Math.min(wide, ((us ?? 0) / (scale.to - scale.from)) * width);
+  const wait = widthOf(span.phases?.limiter_wait_us);
+  const idle = Math.min(wide, wait + widthOf(span.phases?.backoff_us));
+  // What is waited is pale, and what is waited between attempts is hatched as well.
+  pen.fillStyle = ink('--surface');
+  pen.globalAlpha = 0.7;
+  if (idle > 0) pen.fillRect(left + 1, top + 1, Math.max(0, idle - 2), LANE - 6);
+  if (idle > wait) hatch(pen, left + wait, top + 1, idle - wait - 1, LANE - 6, ink(`--k-${known(span.kind)}`));
   pen.globalAlpha = 1;
-  const clear = left + wait;
+  const clear = left + idle;
   if (left + wide - clear > 48) drawName(pen, span.name, clear, top, left + wide - clear, ink('--surface'));
   if (!isChosen) return;
   pen.strokeStyle = ink('--accent');
   pen.lineWidth = 2;
   pen.strokeRect(left - 1, top - 1, wide + 1, LANE - 2);
+}
+
+/**
+ * @param {Pen} pen
+ * @param {number} left
+ * @param {number} top
+ * @param {number} wide
+ * @param {number} tall
+ * @param {string} colour
+ */
+function hatch(pen, left, top, wide, tall, colour) {
+  if (wide < 2) return;
+  pen.save();
+  pen.beginPath();
+  pen.rect(left, top, wide, tall);
+  pen.clip();
+  pen.strokeStyle = colour;
+  pen.lineWidth = 1.5;
+  pen.beginPath();
+  for (let x = left - tall; x < left + wide; x += 5) {
+    pen.moveTo(x, top + tall);
+    pen.lineTo(x + tall, top);
+  }
+  pen.stroke();
+  pen.restore();
 }
 
 /**

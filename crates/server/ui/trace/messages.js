@@ -3,9 +3,11 @@
 import { copyButton } from '../copy.js';
 import { h } from '../dom.js';
 import { bytes } from '../format.js';
+import { code } from './code.js';
 import { foldedText } from './folded.js';
 import { jsonTree } from './json_tree.js';
-import { code, markdown, richText } from './text.js';
+import { holdsNeedle } from './needles.js';
+import { markdown, richText } from './text.js';
 
 /** @typedef {import('../types.js').Message} Message */
 /** @typedef {import('../types.js').Part} Part */
@@ -66,7 +68,7 @@ function part(part) {
       const text = part.text ?? '';
       return h(
         'details',
-        { class: 'reasoning', open: text.length < 800 },
+        { class: 'reasoning', open: text.length < 800 || holdsNeedle(text) },
         h('summary', null, 'reasoning ', h('span', 'none', bytes(text.length))),
         text.length > 2400 ? foldedText(text, 2400, markdown) : markdown(text),
       );
@@ -96,8 +98,13 @@ function part(part) {
         'div',
         'media',
         h('b', null, part.mime ?? 'media'),
-        ` ${bytes(part.bytes)} `,
-        part.sha256 && h('code', { class: 'none', title: part.sha256 }, `sha256 ${part.sha256.slice(0, 12)}…`),
+        h('span', null, bytes(part.bytes)),
+        part.sha256 &&
+          h(
+            'code',
+            { title: `${part.sha256}\nof what was sent; media themselves are not kept` },
+            `sha256 ${part.sha256.slice(0, 12)}…`,
+          ),
       );
     default:
       return jsonTree(part, 2);

@@ -14,8 +14,10 @@ const WORK = new Set(['generation', 'embedding', 'tool', 'retriever']);
  * @returns {Packed}
  */
 export function pack(spans, now) {
-  const work = [...spans]
-    .filter(({ kind, name }) => WORK.has(kind) && !/^attempt\b/.test(name))
+  const all = [...spans];
+  const around = withCalls(all);
+  const work = all
+    .filter(({ kind, name, span_id }) => WORK.has(kind) && !/^attempt\b/.test(name) && !around.has(span_id))
     .sort((a, b) => a.start_us - b.start_us);
   /** @type {number[]} */
   const free = [];
@@ -34,6 +36,23 @@ export function pack(spans, now) {
   let running = 0;
   const steps = changes.map(({ at, by }) => ({ at, running: (running += by) }));
   return { placed, lanes: free.length, steps };
+}
+
+/**
+ * The spans that have a model call in them. A tool that is an agent of its own does nothing but what its calls do: counting
+ * both would say that twice as much ran.
+ * @param {SpanSummary[]} spans
+ * @returns {Set<string>}
+ */
+function withCalls(spans) {
+  const parents = new Map(spans.map(({ span_id, parent_id }) => [span_id, parent_id]));
+  /** @type {Set<string>} */
+  const found = new Set();
+  for (const { kind, parent_id } of spans) {
+    if (kind !== 'generation' && kind !== 'embedding') continue;
+    for (let id = parent_id; id && !found.has(id); id = parents.get(id) ?? null) found.add(id);
+  }
+  return found;
 }
 
 /** @param {SpanSummary} span @param {number} now */

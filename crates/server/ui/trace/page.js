@@ -5,7 +5,7 @@ import { copy } from '../copy.js';
 import { fill, h, place } from '../dom.js';
 import { filterBar } from '../filter/bar.js';
 import { nowUs } from '../format.js';
-import { ask, asked, go, tracePath as pathOf } from '../router.js';
+import { ask, asked, comparePath, go, tracePath as pathOf } from '../router.js';
 import { remember, remembered } from '../theme.js';
 import { Detail } from './detail.js';
 import { absence, blame, traceHeader } from './header.js';
@@ -54,7 +54,9 @@ export function tracePage(main, url) {
   const steps = new Steps({ rows, here: shownId, choose, show, draw });
   const headBox = h('div', 'head-box');
   const blameBox = h('div');
-  const header = traceHeader(switchButtons({ ...switches(shownId), y: () => keys.y(), json: copyJson }));
+  const header = traceHeader(
+    switchButtons({ ...switches(shownId), x: () => keys.x(), y: () => keys.y(), json: copyJson }),
+  );
   const tally = h('span', { class: 'tally', role: 'status' });
   const bar = filterBar({
     value: asked('q'),
@@ -166,7 +168,8 @@ export function tracePage(main, url) {
       }
     }
     draw();
-    if (rows.matches && !rows.matches.has(shownId())) steps.toMatch(1);
+    // Where the detail would cover the list, it is left to the reader to open one.
+    if (rows.matches && !closed && !rows.matches.has(shownId())) steps.toMatch(1);
   }
 
   /** @param {'nearest'|'center'} [where] */
@@ -187,6 +190,7 @@ export function tracePage(main, url) {
       draw();
       detail.element.focus();
     },
+    x: () => go(comparePath(traceId)),
     y: () =>
       copy(
         chosenOf() || !steps.node ? location.href : location.origin + pathOf(traceId, shownId()) + location.search,

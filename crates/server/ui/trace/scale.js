@@ -14,10 +14,14 @@ import { duration } from '../format.js';
 export function scaleOf(spans, running, now, before) {
   let from = Infinity;
   let to = -Infinity;
-  for (const { start_us, end_us } of spans) {
+  let open = false;
+  for (const { start_us, end_us, state } of spans) {
     if (start_us < from) from = start_us;
     if ((end_us ?? start_us) > to) to = end_us ?? start_us;
+    open ||= end_us === null && state === 'abandoned';
   }
+  // Nobody told when those ended: there is room for them to fade out.
+  if (open) to += Math.max(1000, (to - from) * 0.3);
   if (from === Infinity) return { from: now, to: now + 1e6 };
   if (!running) return { from, to: Math.max(to, from + 1) };
   const reach = Math.max(to, now) - from;

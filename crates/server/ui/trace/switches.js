@@ -15,7 +15,7 @@ export function switches(here) {
 
 /**
  * The buttons in the head of a trace.
- * @param {{c: () => void, z: () => void, l: () => void, y: () => void, json: () => void}} acts
+ * @param {{c: () => void, z: () => void, l: () => void, x: () => void, y: () => void, json: () => void}} acts
  */
 export function switchButtons(acts) {
   /** @param {string} id @param {string} name @param {string} title @param {() => void} act */
@@ -25,6 +25,7 @@ export function switchButtons(acts) {
     button('path', 'Critical path', 'critical path (c)', acts.c),
     button('zoom', 'Zoom', 'zoom to the span (z)', acts.z),
     button('lanes', 'Lanes', 'concurrency lanes (l)', acts.l),
+    button('compare', 'Compare', 'compare with another run (x)', acts.x),
     button('link', 'Copy link', 'copy a link (y)', acts.y),
     button('json', 'Copy JSON', 'copy the trace as JSON', acts.json),
   ];

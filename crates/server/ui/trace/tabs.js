@@ -4,28 +4,39 @@ import { h } from '../dom.js';
 import { duration } from '../format.js';
 import { tracePath } from '../router.js';
 import { attempts } from './attempts.js';
+import { code, runsCode } from './code.js';
 import { jsonTree } from './json_tree.js';
+import { holdsNeedle } from './needles.js';
 import { anything, conversation } from './messages.js';
 
 /** @typedef {import('../types.js').SpanDetail} SpanDetail */
 /** @typedef {import('./tree.js').Node} Node */
 
 /**
+ * @typedef {object} Tab
+ * @property {string} name
+ * @property {number} size How much is in it, if that can be counted.
+ * @property {boolean} [found] What is searched for is in it.
+ * @property {() => HTMLElement} draw
+ */
+
+/**
  * The parts of a span's detail that there are, the most wanted first.
  * @param {SpanDetail} detail
  * @param {Node} node
- * @returns {{name: string, size: number, draw: () => HTMLElement}[]}
+ * @returns {Tab[]}
  */
 export function tabsOf(detail, node) {
   const attributes = Object.keys(detail.attributes).length + Object.keys(detail.resource).length;
   const talks = detail.messages !== null || detail.reply !== null;
   const failed = node.children.filter(({ span }) => /^attempt\b/.test(span.name));
   const hasPhases = detail.phases !== null && detail.kind === 'generation';
-  /** @type {({name: string, size: number, draw: () => HTMLElement}|false)[]} */
+  const { input, output } = detail;
+  /** @type {(Tab|false)[]} */
   const tabs = [
     detail.state === 'running' &&
       !talks &&
-      detail.input === null && {
+      input === null && {
         name: 'Running',
         size: 0,
         draw: () => h('p', 'none', 'It is still running. What went in and what comes out is shown as soon as it ends.'),
@@ -33,19 +44,25 @@ export function tabsOf(detail, node) {
     talks && {
       name: 'Messages',
       size: (detail.messages?.length ?? 0) + (detail.reply ? 1 : 0),
+      found: holdsNeedle(detail.messages) || holdsNeedle(detail.reply),
       draw: () => conversation(detail.messages ?? [], detail.reply, detail.state === 'running'),
     },
-    !talks && detail.input !== null && { name: 'Input', size: 0, draw: () => anything(detail.input) },
-    detail.output !== null && { name: 'Output', size: 0, draw: () => anything(detail.output) },
+    !talks &&
+      (input !== null || output !== null) && {
+        name: input === null ? 'Output' : output === null ? 'Input' : 'Input and output',
+        size: 0,
+        found: holdsNeedle(input) || holdsNeedle(output),
+        draw: () => inAndOut(detail),
+      },
     hasPhases && {
       name: 'Attempts',
       size: detail.phases?.attempts ?? failed.length + 1,
       draw: () => attempts(detail, failed),
     },
-    talks && detail.input !== null && { name: 'Input', size: 0, draw: () => anything(detail.input) },
     detail.tools.length > 0 && {
       name: 'Tools',
       size: detail.tools.length,
+      found: holdsNeedle(detail.tools),
       draw: () =>
         h(
           'div',
@@ -66,9 +83,12 @@ export function tabsOf(detail, node) {
       size: Object.keys(detail.parameters).length,
       draw: () => pairs(detail.parameters),
     },
+    talks && output !== null && { name: 'Output', size: 0, found: holdsNeedle(output), draw: () => anything(output) },
+    talks && input !== null && { name: 'Input', size: 0, found: holdsNeedle(input), draw: () => anything(input) },
     detail.events.length > 0 && {
       name: 'Events',
       size: detail.events.length,
+      found: holdsNeedle(detail.events),
       draw: () =>
         h(
           'div',
@@ -109,6 +129,7 @@ export function tabsOf(detail, node) {
     {
       name: 'Attributes',
       size: attributes,
+      found: holdsNeedle(detail.attributes),
       draw: () =>
         h(
           'div',
@@ -128,6 +149,24 @@ export function tabsOf(detail, node) {
   return tabs.filter((tab) => tab !== false);
 }
 
+/**
+ * What went in above what came out; of a tool that runs code, what went in is code.
+ * @param {SpanDetail} detail
+ */
+function inAndOut(detail) {
+  const { input, output } = detail;
+  const isCode = typeof input === 'string' && runsCode(detail);
+  const both = input !== null && output !== null;
+  return h(
+    'div',
+    'in-and-out',
+    both && h('h3', null, isCode ? 'Code' : 'Input'),
+    input !== null && (isCode ? code(input) : anything(input)),
+    both && h('h3', null, 'Output'),
+    output !== null && anything(output),
+  );
+}
+
 /** @param {string} title @param {Record<string, unknown>} values */
 function section(title, values) {
   return h('div', null, h('h3', null, title), pairs(values));
@@ -139,7 +178,7 @@ function pairs(values) {
     'dl',
     'pairs',
     ...Object.entries(values)
-      .filter(([, value]) => value !== null && value !== undefined)
+      .filter(([, value]) => value !== null && value !== undefined && value !== '')
       .flatMap(([key, value]) => [
         h('dt', null, key),
         h('dd', null, typeof value === 'object' || typeof value === 'string' ? anything(value) : String(value)),

@@ -1,6 +1,7 @@
-// Text of a model or a person: folded when long, JSON as a tree, Markdown as such. Everything becomes text nodes.
+// Text of a model or a person: folded when long, JSON as a tree, code and Markdown as such. Everything becomes text nodes.
 
 import { h } from '../dom.js';
+import { code, isCode } from './code.js';
 import { foldedText } from './folded.js';
 import { jsonTree } from './json_tree.js';
 
@@ -15,6 +16,7 @@ const LARGEST_PARSED = 2_000_000;
 export function richText(text) {
   const value = asJson(text);
   if (value !== undefined) return jsonTree(value, 3);
+  if (isCode(text)) return text.length > LONG ? foldedText(text, LONG, code) : code(text);
   if (text.length > LONG) return foldedText(text, LONG, markdown);
   return markdown(text);
 }
@@ -62,7 +64,7 @@ export function markdown(text) {
       const stop = end < 0 ? lines.length : end;
       box.append(code(lines.slice(at + 1, stop).join('\n'), fence[2]));
       at = stop;
-    } else if (heading) box.append(h('h4', null, ...inline(heading[2])));
+    } else if (heading) box.append(h('h3', 'heading', ...inline(heading[2])));
     else if (item) {
       if (!list) box.append((list = h(/^\s*\d/.test(line) ? 'ol' : 'ul', null)));
       list.append(h('li', null, ...inline(item[1])));
@@ -70,14 +72,6 @@ export function markdown(text) {
   }
   flush();
   return box;
-}
-
-/**
- * @param {string} text
- * @param {string} language
- */
-export function code(text, language) {
-  return h('pre', { class: 'code', 'data-language': language || null, tabindex: '0' }, h('code', null, text));
 }
 
 /**

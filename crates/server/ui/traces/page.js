@@ -45,6 +45,7 @@ export function tracesPage(main, url) {
       ? h('h1', 'unseen', 'Traces')
       : h('div', 'page-head', h('a', { href: '/sessions' }, 'Sessions'), h('h1', null, session), h('span', 'sum'));
   main.classList.add('page-list');
+  main.classList.toggle('in-session', session !== null);
   fill(main, title, bar.element, h('div', 'split', side, table));
 
   const list = new VirtualList(rows, {
@@ -84,7 +85,7 @@ export function tracesPage(main, url) {
     const none = items.length === 0 && !source.loading;
     main.querySelector('.empty')?.remove();
     table.classList.toggle('is-empty', none);
-    if (none) table.append(source.query.q === '' ? firstTrace() : nothingMatches());
+    if (none) table.after(source.query.q === '' ? firstTrace() : nothingMatches());
   }
 
   let scheduled = 0;
@@ -166,8 +167,7 @@ export function tracesPage(main, url) {
       f: toggleFacets,
       y: () => copy(location.href, 'link'),
       e: () => {
-        if (source.items[chosen])
-          window.open(`/api/v1/traces/${source.items[chosen].trace_id}`, '_blank', 'noopener');
+        if (source.items[chosen]) window.open(`/api/v1/traces/${source.items[chosen].trace_id}`, '_blank', 'noopener');
         else say('choose a row with j and k first');
       },
     },

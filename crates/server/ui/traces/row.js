@@ -1,7 +1,7 @@
 // One trace as a row of a list: columns on a wide page, two lines on a narrow one.
 
 import { h, place } from '../dom.js';
-import { ago, count, duration, gist, grouped, moment, money } from '../format.js';
+import { ago, count, duration, gist, grouped, lastedOf, moment, money } from '../format.js';
 import { stateMark } from '../kinds.js';
 import { term, tracePath, tracesPath } from '../router.js';
 
@@ -29,11 +29,12 @@ export const COLUMNS = [
  * @param {number} longest The longest duration of the list, which the small bars are measured by.
  */
 export function beat(row, trace, now, longest) {
-  const lasted = trace.duration_us ?? Math.max(0, now - trace.start_us);
+  const lasted = lastedOf(trace, now);
   setText(row.querySelector('.c-started time'), ago(trace.start_us, now));
   setText(row.querySelector('.took'), duration(lasted));
   const bar = row.querySelector('.small-bar');
-  const width = `${Math.max(2, Math.min(100, (lasted / Math.max(longest, 1)) * 100)).toFixed(1)}%`;
+  const width =
+    lasted === null ? '0' : `${Math.max(2, Math.min(100, (lasted / Math.max(longest, 1)) * 100)).toFixed(1)}%`;
   if (bar instanceof HTMLElement && bar.dataset.width !== width) {
     bar.dataset.width = width;
     place(bar, { width });
@@ -50,7 +51,7 @@ function setText(element, text) {
  * @param {number} now
  */
 export function traceRow(trace, now) {
-  const lasted = trace.duration_us ?? Math.max(0, now - trace.start_us);
+  const lasted = lastedOf(trace, now);
   const bar = h('i', { class: `small-bar s-${trace.state}`, 'aria-hidden': 'true' });
   return h(
     'div',
@@ -60,9 +61,12 @@ export function traceRow(trace, now) {
       'c-name',
       stateMark(trace.state, true),
       h('a', { class: 'name', href: tracePath(trace.trace_id), title: trace.name }, trace.name || 'unnamed'),
-      (trace.state === 'error' || trace.errors > trace.retries) &&
-        trace.errors > 0 &&
-        h('span', { class: 'badge bad', title: `${trace.errors} failed` }, `${count(trace.errors)} failed`),
+      trace.errors > trace.retries &&
+        h(
+          'span',
+          { class: 'badge bad', title: `${trace.errors} spans failed, ${trace.retries} of them were tried again` },
+          `${count(trace.errors - trace.retries)} failed`,
+        ),
       trace.retries > 0 &&
         h(
           'span',
@@ -75,7 +79,11 @@ export function traceRow(trace, now) {
     cell(
       'c-duration num',
       h('span', 'bar-box', bar),
-      h('span', { class: 'took', title: `${grouped(Math.round(lasted))} µs` }, duration(lasted)),
+      h(
+        'span',
+        { class: 'took', title: lasted === null ? null : `${grouped(Math.round(lasted))} µs` },
+        duration(lasted),
+      ),
     ),
     cell('c-calls num', trace.model_calls > 0 ? count(trace.model_calls) : none()),
     cell(

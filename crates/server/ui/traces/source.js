@@ -99,10 +99,7 @@ export class TraceList {
       const page = await get('/traces', { ...this.query, limit: PART, cursor: after }, asking.signal);
       if (asking.signal.aborted) return;
       const known = new Set(page.items.map(({ trace_id }) => trace_id));
-      this.items = [
-        ...(this.stale ? [] : this.items.filter(({ trace_id }) => !known.has(trace_id))),
-        ...page.items,
-      ];
+      this.items = [...(this.stale ? [] : this.items.filter(({ trace_id }) => !known.has(trace_id))), ...page.items];
       if (after !== null || this.cursor === null || this.stale) this.cursor = page.next_cursor;
       this.stale = false;
       this.tell.fault(null);
@@ -130,9 +127,7 @@ export class TraceList {
   /** Running ones on top, where the newest are. */
   sort() {
     if (!this.newest) return;
-    this.items.sort(
-      (a, b) => Number(b.state === 'running') - Number(a.state === 'running') || b.start_us - a.start_us,
-    );
+    this.items.sort((a, b) => Number(b.state === 'running') - Number(a.state === 'running') || b.start_us - a.start_us);
   }
 
   /** What the small bars are measured by: one trace of an hour must not make all others vanish, so the longest few are cut. */
