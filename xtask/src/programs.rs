@@ -66,7 +66,7 @@ pub(crate) fn page() -> Result<()> {
 
     run(&mut command("cargo build --quiet -p glassbox-cli"))?;
     let program = workspace::target_dir()?.join("debug").join(format!("glassbox{EXE_SUFFIX}"));
-    let tests = ["scripts", "lists", "trace", "live", "pages", "demo"]
+    let tests = ["scripts", "lists", "trace", "payloads", "live", "pages", "demo"]
         .map(|name| format!("crates/server/tests/page/{name}.test.mjs"));
     run_within(
         PAGE_LIMIT,

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { openPage, startBrowser, startServer } from './setup.mjs';
-import { customer } from './shop.mjs';
+import { customer, hex, span } from './shop.mjs';
 
 let server, browser;
 const first = customer({ at: Date.now() - 30_000, session: 's-1', request: 'an iced latte' });
@@ -119,7 +119,11 @@ test('what came out is on the stream also of calls that ended before somebody lo
   const isRoot = page.locator('.c-what b', { hasText: 'CoffeeShopAgent.forward' });
   const root = page.locator('.row.e-end').filter({ has: isRoot }).first();
   await root.waitFor();
-  assert.equal(await root.locator('.c-words').innerText(), 'It got mugged.');
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll('.row.e-end')]
+      .filter((row) => /forward|chat /.test(row.querySelector('.c-what b').textContent))
+      .every((row) => /It got mugged\.(\*\*)?$/.test(row.querySelector('.c-words').textContent)),
+  );
   await close();
 });
 
@@ -141,5 +145,36 @@ test('the stream shows the last words, and can be filtered by event', async () =
   assert.match(await row.locator('.c-words').innerText(), /\*\*It got mugged\.\*\*$/);
   assert.equal(await page.locator('.row').count(), 4);
   assert.deepEqual(troubles, []);
+  await close();
+});
+
+test('a table of models fits the page, whatever they are called', async () => {
+  const at = Date.now() - 1000;
+  const values = { 'gen_ai.operation.name': 'chat', 'gen_ai.request.model': `accounts/${'long-'.repeat(40)}` };
+  await server.send([span({ traceId: hex(16), name: 'chat', from: at, to: at + 10, values })]);
+  const { page, open, close } = await openPage(browser, server);
+  await open('/models');
+  await page.locator('tbody tr', { hasText: 'accounts/long-' }).waitFor();
+  const [wide, room] = await page.locator('.model-table').evaluate((box) => [box.scrollWidth, box.clientWidth]);
+  assert(wide <= room, `${wide} pixels in ${room}`);
+  await close();
+});
+
+test('everything that can be pressed has a name, and every page has one first heading', async () => {
+  const { page, open, close } = await openPage(browser, server);
+  const pages = ['/', '/traces?facets=1', `/trace/${first.traceId}/${first.call}`, '/sessions', '/models', '/health'];
+  for (const path of [...pages, `/compare/${first.traceId}`]) {
+    await open(path);
+    await page.locator('h1').first().waitFor({ state: 'attached' });
+    await page.waitForTimeout(300);
+    const nameless = await page.evaluate(() =>
+      [...document.querySelectorAll('button, a[href], input, select, [role=tab], [role=grid], [role=treegrid], canvas')]
+        .filter((element) => element.checkVisibility())
+        .filter((element) => !element.textContent.trim() && !element.getAttribute('aria-label') && !element.title)
+        .map((element) => element.outerHTML),
+    );
+    assert.deepEqual(nameless, [], path);
+    assert.equal(await page.locator('h1').count(), 1, path);
+  }
   await close();
 });

@@ -5,6 +5,8 @@ import { percent } from '../format.js';
 
 /** Less than this is the noise of any two runs. */
 const NOISE = 0.1;
+/** Less than this is nothing. */
+const NOTHING = 0.01;
 
 /**
  * @param {number|null} before
@@ -19,6 +21,7 @@ export function change(before, after, format) {
   const exact = `${sign}${format(Math.abs(by))}`;
   if (before === 0) return h('b', { title: exact }, exact);
   const share = Math.abs(by) / before;
+  if (share < NOTHING) return h('span', { class: 'none', title: exact }, '≈');
   const words = share >= 2 ? `×${(after / before).toFixed(1)}` : `${sign}${percent(share)}`;
   return share < NOISE ? h('span', { class: 'none', title: exact }, words) : h('b', { title: exact }, words);
 }

@@ -31,7 +31,7 @@ const WHOLE = [
 /** @type {{name: string, format: (value: number|null) => string, of: (sum: Sum) => number|null}[]} */
 const STEP = [
   { name: 'Times', format: count, of: ({ times }) => times },
-  { name: 'Took', format: duration, of: ({ us }) => us },
+  { name: 'Took, added up', format: duration, of: ({ us }) => us },
   { name: 'Tokens', format: count, of: ({ tokens }) => tokens },
   { name: 'Cost', format: money, of: ({ cost }) => dollars(cost) },
   { name: 'Retries', format: count, of: ({ retries }) => retries },

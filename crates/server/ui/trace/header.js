@@ -3,7 +3,7 @@
 import { fill, h, place } from '../dom.js';
 import { ago, count, duration, grouped, lastedOf, moment, money, nowUs, percent } from '../format.js';
 import { stateMark } from '../kinds.js';
-import { term, tracesPath } from '../router.js';
+import { term, tracePath, tracesPath } from '../router.js';
 
 /** @typedef {import('../types.js').TraceSummary} TraceSummary */
 /** @typedef {import('../types.js').Headline} Headline */
@@ -112,15 +112,23 @@ function factsOf(trace, headline, scores) {
         MOST_TAGS,
         trace.tags,
       ),
-    ...scores.map(({ name, value, comment }) =>
-      fact(
-        name,
-        typeof value === 'number' ? String(Math.round(value * 1000) / 1000) : String(value),
-        comment ?? '',
-        'score',
-      ),
-    ),
+    ...scores.map((score) => scoreFact(trace.trace_id, score)),
   ];
+}
+
+/**
+ * A score in the head of its trace; that of a span leads to the span.
+ * @param {string} traceId
+ * @param {import('../types.js').Score} score
+ */
+function scoreFact(traceId, { name, value, span_id, comment }) {
+  const words = typeof value === 'number' ? String(Math.round(value * 1000) / 1000) : String(value);
+  return h(
+    'div',
+    { title: comment || null, class: 'f-score' },
+    h('dt', null, name),
+    h('dd', null, span_id ? h('a', { href: tracePath(traceId, span_id) }, words) : words),
+  );
 }
 
 /**
