@@ -55,7 +55,7 @@ export function tracePage(main, url) {
   const headBox = h('div', 'head-box');
   const blameBox = h('div');
   const header = traceHeader(
-    switchButtons({ ...switches(shownId), x: () => keys.x(), y: () => keys.y(), json: copyJson }),
+    switchButtons(traceId, { ...switches(shownId), x: () => keys.x(), y: () => keys.y(), json: copyJson }),
   );
   const tally = h('span', { class: 'tally', role: 'status' });
   const bar = filterBar({

@@ -15,9 +15,10 @@ export function switches(here) {
 
 /**
  * The buttons in the head of a trace.
+ * @param {string} traceId
  * @param {{c: () => void, z: () => void, l: () => void, x: () => void, y: () => void, json: () => void}} acts
  */
-export function switchButtons(acts) {
+export function switchButtons(traceId, acts) {
   /** @param {string} id @param {string} name @param {string} title @param {() => void} act */
   const button = (id, name, title, act) =>
     h('button', { class: 'button', type: 'button', 'data-action': id, title, onclick: () => act() }, name);
@@ -28,6 +29,16 @@ export function switchButtons(acts) {
     button('compare', 'Compare', 'compare with another run (x)', acts.x),
     button('link', 'Copy link', 'copy a link (y)', acts.y),
     button('json', 'Copy JSON', 'copy the trace as JSON', acts.json),
+    h(
+      'a',
+      {
+        class: 'button',
+        href: `/api/v1/traces/${encodeURIComponent(traceId)}/otlp`,
+        download: `trace-${traceId}.json`,
+        title: 'download the trace as OTLP JSON',
+      },
+      'Download',
+    ),
   ];
 }
 

@@ -1,5 +1,6 @@
 // The parts of a span's detail: messages, input and output, attempts, tools, parameters, attributes.
 
+import { copyButton } from '../copy.js';
 import { h } from '../dom.js';
 import { duration } from '../format.js';
 import { tracePath } from '../router.js';
@@ -157,13 +158,20 @@ function inAndOut(detail) {
   const { input, output } = detail;
   const isCode = typeof input === 'string' && runsCode(detail);
   const both = input !== null && output !== null;
+  /** @param {string} name @param {unknown} value @param {HTMLElement} shown */
+  const part = (name, value, shown) =>
+    h(
+      'section',
+      { class: 'payload', 'aria-label': name },
+      both && h('h3', null, name),
+      shown,
+      copyButton(() => (typeof value === 'string' ? value : JSON.stringify(value, null, 2)), name.toLowerCase()),
+    );
   return h(
     'div',
     'in-and-out',
-    both && h('h3', null, isCode ? 'Code' : 'Input'),
-    input !== null && (isCode ? code(input) : anything(input)),
-    both && h('h3', null, 'Output'),
-    output !== null && anything(output),
+    input !== null && part(isCode ? 'Code' : 'Input', input, isCode ? code(input) : anything(input)),
+    output !== null && part('Output', output, anything(output)),
   );
 }
 

@@ -6,11 +6,13 @@ import { facets } from './facets.js';
 import { filterBar } from '../filter/bar.js';
 import { firstTrace } from '../first_trace.js';
 import { nowUs, count, money } from '../format.js';
-import { ask, asked, go, term, tracePath } from '../router.js';
+import { ask, asked, comparePath, go, term, tracePath } from '../router.js';
 import { columnHeads } from './head.js';
 import { beat, traceRow } from './row.js';
 import { TraceList, nameOf } from './source.js';
 import { VirtualList } from '../virtual_list.js';
+
+const CHOOSE = 'choose a row with j and k first';
 
 const narrow = matchMedia('(max-width: 760px)');
 
@@ -166,9 +168,13 @@ export function tracesPage(main, url) {
       enter: () => open(chosen),
       f: toggleFacets,
       y: () => copy(location.href, 'link'),
+      x: () => {
+        if (source.items[chosen]) go(comparePath(source.items[chosen].trace_id));
+        else say(CHOOSE);
+      },
       e: () => {
         if (source.items[chosen]) window.open(`/api/v1/traces/${source.items[chosen].trace_id}`, '_blank', 'noopener');
-        else say('choose a row with j and k first');
+        else say(CHOOSE);
       },
     },
   };
