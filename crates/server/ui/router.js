@@ -44,6 +44,20 @@ export function asked(key) {
   return new URL(location.href).searchParams.get(key) ?? '';
 }
 
+/**
+ * A part of a path, such as the id in `/trace/ID`; what was typed wrong is taken as it is.
+ * @param {string} path
+ * @param {number} index
+ */
+export function partOf(path, index) {
+  const part = path.split('/')[index] ?? '';
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 /** @param {string} traceId @param {string} [spanId] */
 export function tracePath(traceId, spanId) {
   const path = `/trace/${encodeURIComponent(traceId)}`;

@@ -127,3 +127,31 @@ test('a page without the token says where to get it', async () => {
   assert.equal(await page.getByRole('heading', { name: 'No traces yet' }).count(), 0);
   await context.close();
 });
+
+test('half a key is not searched for while it is typed', async () => {
+  await server.send(customer({ request: 'still here' }).spans);
+  const { page, open, close } = await openPage(browser, server);
+  const searched = [];
+  page.on('request', (request) => {
+    const { pathname, searchParams } = new URL(request.url());
+    if (pathname === '/api/v1/traces') searched.push(searchParams.get('q'));
+  });
+  await open('/traces');
+  await page.locator('.row', { hasText: 'still here' }).waitFor();
+  await page.keyboard.press('/');
+  for (const part of ['sta', 'tus', ':', 'done']) {
+    await page.keyboard.type(part);
+    await page.waitForTimeout(400);
+  }
+  await page.waitForURL(/q=status%3Adone/);
+  assert.deepEqual(new Set(searched), new Set([null, 'status:done']));
+  await close();
+});
+
+test('an address that cannot be read is told as such', async () => {
+  const { page, open, troubles, close } = await openPage(browser, server);
+  await open('/trace/%E0');
+  await page.getByRole('heading', { name: 'The trace cannot be shown' }).waitFor();
+  assert.deepEqual(troubles, []);
+  await close();
+});

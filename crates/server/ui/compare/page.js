@@ -4,9 +4,9 @@ import { get } from '../api.js';
 import { copy } from '../copy.js';
 import { fill, h } from '../dom.js';
 import { count } from '../format.js';
-import { comparePath, go, tracePath } from '../router.js';
+import { comparePath, go, partOf, tracePath } from '../router.js';
 import { align } from './align.js';
-import { inWords, runBefore, runChoice, runsLike } from './runs.js';
+import { inWords, runChoice, runsLike } from './runs.js';
 import { stepTable, wholeTable } from './tables.js';
 
 /** @typedef {import('../types.js').TraceAnswer} TraceAnswer */
@@ -17,7 +17,7 @@ import { stepTable, wholeTable } from './tables.js';
  * @returns {import('../router.js').Page}
  */
 export function comparePage(main, url) {
-  const [after, before] = url.pathname.split('/').slice(2).map(decodeURIComponent);
+  const [after, before] = [partOf(url.pathname, 2), partOf(url.pathname, 3) || undefined];
   const gone = new AbortController();
   main.classList.add('page-scroll');
   const body = h('div', 'compare');
@@ -25,8 +25,9 @@ export function comparePage(main, url) {
 
   async function load() {
     const late = await answerOf(after, gone.signal);
-    const runs = await runsLike(late.trace, gone.signal);
-    const other = before ?? runBefore(late.trace, runs)?.trace_id;
+    const { before: earlier, newest } = await runsLike(late.trace, gone.signal);
+    // The run before, if nobody says which.
+    const other = before ?? (earlier[0] ?? newest.at(-1))?.trace_id;
     if (other === undefined) {
       const none = `There is no other trace called ${late.trace.name} yet.`;
       fill(body, h('div', 'empty', h('h1', null, 'Nothing to compare with'), h('p', null, none)));
@@ -34,7 +35,8 @@ export function comparePage(main, url) {
     }
     const early = await answerOf(other, gone.signal);
     document.title = `${late.trace.name} compared · Glassbox`;
-    draw(early, late, runs);
+    const known = new Set(newest.map(({ trace_id }) => trace_id));
+    draw(early, late, [...newest, ...earlier.filter(({ trace_id }) => !known.has(trace_id))]);
   }
 
   /**

@@ -7,27 +7,24 @@ import { term } from '../router.js';
 
 /** @typedef {import('../types.js').TraceSummary} TraceSummary */
 
-const MOST = 50;
+const MOST = 30;
 
 /**
- * Traces of the same name that have ended, the newest first.
+ * Traces of the same name that have ended: those before it, the last one first, and the newest.
  * @param {TraceSummary} trace
  * @param {AbortSignal} signal
- * @returns {Promise<TraceSummary[]>}
+ * @returns {Promise<{before: TraceSummary[], newest: TraceSummary[]}>}
  */
-export async function runsLike({ name, trace_id }, signal) {
-  /** @type {import('../types.js').Page<TraceSummary>} */
-  const { items } = await get('/traces', { q: `${term('name', name)} -status:running`, limit: MOST }, signal);
-  return items.filter((other) => other.trace_id !== trace_id && other.name === name);
-}
-
-/**
- * The one that a trace is compared with if nobody says which: the last one before it.
- * @param {TraceSummary} trace
- * @param {TraceSummary[]} runs
- */
-export function runBefore({ start_us }, runs) {
-  return runs.find((run) => run.start_us < start_us) ?? runs.at(-1) ?? null;
+export async function runsLike({ name, trace_id, start_us }, signal) {
+  const q = `${term('name', name)} -status:running`;
+  const [before, newest] = await Promise.all(
+    [`${q} start:<${moment(start_us)}`, q].map(async (q) => {
+      /** @type {import('../types.js').Page<TraceSummary>} */
+      const { items } = await get('/traces', { q, limit: MOST }, signal);
+      return items.filter((other) => other.trace_id !== trace_id && other.name === name);
+    }),
+  );
+  return { before, newest };
 }
 
 /**

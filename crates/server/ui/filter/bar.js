@@ -1,9 +1,13 @@
 // The search field of every page, with a list of what the word can become.
 
 import { fill, h } from '../dom.js';
-import { suggestionsFor } from './completion.js';
+import { isBeginning, suggestionsFor } from './completion.js';
 
 /** @typedef {import('./completion.js').Suggestion} Suggestion */
+
+/** A filter applies so long after the last key; what may become another term has more time. */
+const TYPING_MS = 250;
+const UNFINISHED_MS = 1500;
 
 /**
  * @typedef {object} FilterBar
@@ -27,6 +31,8 @@ export function filterBar({ value, label, hint, apply, end = [] }) {
     role: 'listbox',
     id: 'suggestions',
     hidden: true,
+    // A list that scrolls would be a stop of the tab key by itself, and is gone as soon as one is there.
+    tabindex: '-1',
     'aria-label': 'Suggestions',
   });
   const input = h('input', {
@@ -110,7 +116,9 @@ export function filterBar({ value, label, hint, apply, end = [] }) {
   const changed = () => {
     suggest();
     clearTimeout(timer);
-    timer = setTimeout(() => apply(input.value.trim(), true), 250);
+    // Searching for `st` would empty the list of whoever is about to type `status:error`.
+    const pause = isBeginning(wordAt(input).word) ? UNFINISHED_MS : TYPING_MS;
+    timer = setTimeout(() => apply(input.value.trim(), true), pause);
   };
 
   input.addEventListener('input', changed);

@@ -63,6 +63,15 @@ const FIXED = {
 };
 const COUNTED = new Set(['model', 'name', 'session', 'user', 'tag', 'environment', 'service']);
 
+/**
+ * Tells whether a word is only the beginning of a term: of a key, or a key whose value is still to come.
+ * @param {string} word
+ */
+export function isBeginning(word) {
+  const bare = word.replace(/^-/, '').toLowerCase();
+  return bare !== '' && FILTER_KEYS.some(([key]) => key.startsWith(bare) || bare === `${key}:`);
+}
+
 /** @typedef {{text: string, hint: string}} Suggestion */
 
 /**

@@ -2,22 +2,20 @@
 
 import { get } from '../api.js';
 import { copy } from '../copy.js';
-import { fill, h, place } from '../dom.js';
+import { fill, h } from '../dom.js';
 import { filterBar } from '../filter/bar.js';
-import { nowUs } from '../format.js';
-import { ask, asked, comparePath, go, tracePath as pathOf } from '../router.js';
+import { ask, asked, comparePath, go, partOf, tracePath as pathOf } from '../router.js';
 import { remember, remembered } from '../theme.js';
 import { Detail } from './detail.js';
-import { absence, blame, traceHeader } from './header.js';
-import { Lanes } from './lanes.js';
+import { blame } from './blame.js';
+import { absence, traceHeader } from './header.js';
 import { Rows } from './rows.js';
-import { around, scaleOf } from './scale.js';
-import { inWords, matchesOf } from './search.js';
+import { Search } from './search.js';
 import { TraceSource } from './source.js';
 import { splitter } from './splitter.js';
 import { Steps } from './steps.js';
 import { pressSwitches, switchButtons, switches } from './switches.js';
-import { SpanTable } from './table.js';
+import { TraceView } from './view.js';
 
 const PLACE = 'glassbox.detail';
 const BEAT_MS = 200;
@@ -28,51 +26,44 @@ const BEAT_MS = 200;
  * @returns {import('../router.js').Page}
  */
 export function tracePage(main, url) {
-  const traceId = decodeURIComponent(url.pathname.split('/')[2]);
+  const traceId = partOf(url.pathname, 2);
   const gone = new AbortController();
-  const chosenOf = () => decodeURIComponent(location.pathname.split('/')[3] ?? '');
+  const chosenOf = () => partOf(location.pathname, 3);
   const rows = new Rows();
-  /** @type {import('./scale.js').Scale|null} */
-  let whole = null;
   let closed = matchMedia('(max-width: 760px)').matches;
   let changed = true;
-  let searched = '';
+  let wrong = false;
   /** @type {import('../types.js').Headline|null} */
   let blamed = null;
 
   const source = new TraceSource(traceId, { head: drawHead, spans: schedule, missing, fault }, gone.signal);
-  const table = new SpanTable(
-    (index) => choose(rows.shown[index].span.span_id),
-    (index) => steps.turnFold(rows.shown[index]),
-  );
-  const lanes = new Lanes((id) => choose(id));
+  const view = new TraceView(source, rows, { choose, fold: (node) => steps.turnFold(node) });
   const detail = new Detail(() => {
     closed = true;
     if (chosenOf()) go(pathOf(traceId) + location.search, { replace: true });
     draw();
   });
-  const steps = new Steps({ rows, here: shownId, choose, show, draw });
+  const steps = new Steps({ rows, here: shownId, choose, show: () => view.show(shownId()), draw });
   const headBox = h('div', 'head-box');
   const blameBox = h('div');
   const header = traceHeader(
     switchButtons(traceId, { ...switches(shownId), x: () => keys.x(), y: () => keys.y(), json: copyJson }),
   );
-  const tally = h('span', { class: 'tally', role: 'status' });
+  const search = new Search(traceId, gone.signal);
   const bar = filterBar({
     value: asked('q'),
     label: 'Search in this trace',
-    hint: 'search this trace: words, kind:tool, error:*',
+    hint: 'words, kind:tool, status:error',
     apply: (q, typing) => ask({ q }, { replace: typing }),
-    end: [tally],
+    end: [search.tally],
   });
-  const view = h('div', 'trace-view', table.element);
   main.classList.add('page-trace');
   main.dataset.detail = remembered(PLACE) === 'beside' ? 'beside' : 'below';
   fill(
     main,
     headBox,
     h('div', 'trace-tools', blameBox, bar.element),
-    h('div', 'trace-body', view, splitter(main), detail.element),
+    h('div', 'trace-body', view.element, splitter(main), detail.element),
   );
 
   function shownId() {
@@ -110,23 +101,12 @@ export function tracePage(main, url) {
   }
 
   function draw() {
-    const now = nowUs();
-    const { spans, running } = source;
     if (changed) {
       changed = false;
-      rows.build(spans.values(), running);
+      rows.build(source.spans.values(), source.running);
     }
-    whole = scaleOf(spans.values(), running && spans.size > 0, now, whole);
     const chosen = shownId();
-    if (asked('view') === 'lanes') lanes.set(spans.values(), whole, now, chosen);
-    else {
-      const zoomed = rows.node(asked('zoom'))?.span;
-      const scale = zoomed ? around(zoomed, now) : whole;
-      const { shown, folded, matches } = rows;
-      place(view, { '--rows': `${shown.length * 24 + 34}px` });
-      const origin = zoomed ? zoomed.start_us : whole.from;
-      table.set({ rows: shown, scale, now, origin, folded, path: source.path, matches, chosen });
-    }
+    view.draw(chosen);
     const node = rows.node(chosen);
     main.classList.toggle('no-detail', node === null);
     detail.show(node);
@@ -134,10 +114,7 @@ export function tracePage(main, url) {
 
   function drawView() {
     source.want(asked('path') === '1');
-    const shown = asked('view') === 'lanes' ? lanes.element : table.element;
-    if (view.firstChild === shown) return;
-    view.style.removeProperty('--rows');
-    fill(view, shown);
+    view.turn();
   }
 
   let scheduled = 0;
@@ -154,28 +131,20 @@ export function tracePage(main, url) {
       );
   }
 
-  async function search() {
-    searched = asked('q');
+  async function find() {
     rows.matches = null;
-    tally.textContent = '';
-    if (searched !== '') {
-      try {
-        rows.matches = await matchesOf(traceId, searched, gone.signal);
-        tally.textContent = inWords(rows.matches);
-        fault(null);
-      } catch (error) {
-        if (!gone.signal.aborted) fault(/** @type {Error} */ (error));
-      }
+    try {
+      if (!(await search.run(asked('q')))) return;
+      rows.matches = search.matches;
+      if (wrong) fault(null);
+      wrong = false;
+    } catch (error) {
+      wrong = true;
+      fault(/** @type {Error} */ (error));
     }
     draw();
     // Where the detail would cover the list, it is left to the reader to open one.
     if (rows.matches && !closed && !rows.matches.has(shownId())) steps.toMatch(1);
-  }
-
-  /** @param {'nearest'|'center'} [where] */
-  function show(where) {
-    const index = rows.indexOf(shownId());
-    if (index >= 0) table.list.show(index, where);
   }
 
   async function copyJson() {
@@ -214,8 +183,8 @@ export function tracePage(main, url) {
   source.load().then(() => {
     if (gone.signal.aborted) return;
     draw();
-    if (arriving) show('center');
-    search();
+    if (arriving) view.show(shownId(), 'center');
+    find();
   });
   source.follow();
   const beat = setInterval(() => {
@@ -230,8 +199,7 @@ export function tracePage(main, url) {
       clearInterval(beat);
       clearTimeout(scheduled);
       gone.abort();
-      table.destroy();
-      lanes.destroy();
+      view.destroy();
       delete main.dataset.detail;
     },
     revisit() {
@@ -241,7 +209,7 @@ export function tracePage(main, url) {
       if (chosenOf()) closed = false;
       draw();
       detail.draw();
-      if (searched !== asked('q')) search();
+      if (search.q !== asked('q')) find();
     },
     keys,
   };

@@ -7,7 +7,7 @@
  * @property {import('./rows.js').Rows} rows
  * @property {() => string} here The id of the span that is shown.
  * @property {(id: string) => void} choose
- * @property {(where?: 'nearest'|'center') => void} show Brings the row that is shown into sight.
+ * @property {() => void} show Brings the row that is shown into sight.
  * @property {() => void} draw
  */
 

@@ -6,7 +6,7 @@ import { facets } from './facets.js';
 import { filterBar } from '../filter/bar.js';
 import { firstTrace } from '../first_trace.js';
 import { nowUs, count, money } from '../format.js';
-import { ask, asked, comparePath, go, term, tracePath } from '../router.js';
+import { ask, asked, comparePath, go, partOf, term, tracePath } from '../router.js';
 import { columnHeads } from './head.js';
 import { beat, traceRow } from './row.js';
 import { TraceList, nameOf } from './source.js';
@@ -22,7 +22,7 @@ const narrow = matchMedia('(max-width: 760px)');
  * @returns {import('../router.js').Page}
  */
 export function tracesPage(main, url) {
-  const session = url.pathname.startsWith('/session/') ? decodeURIComponent(url.pathname.split('/')[2]) : null;
+  const session = url.pathname.startsWith('/session/') ? partOf(url.pathname, 2) : null;
   const source = new TraceList({ changed: drawRows, updated: schedule, fault: (error) => bar.fault(error) });
   let chosen = -1;
   let longest = 1;
@@ -186,5 +186,6 @@ function nothingMatches() {
     'empty',
     h('h1', null, 'Nothing matches'),
     h('p', null, 'No trace matches this filter. ', h('a', { href: location.pathname }, 'Show all')),
+    h('p', 'none', 'Words are found as a whole; ', h('code', null, 'lat*'), ' finds latte.'),
   );
 }
