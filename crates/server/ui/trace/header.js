@@ -29,16 +29,17 @@ export function traceHeader(actions) {
      * @param {TraceSummary} trace
      * @param {Headline|null} headline
      * @param {import('../types.js').Score[]} scores
+     * @param {number} failed How many spans failed for good.
      */
-    draw(trace, headline, scores) {
-      const stamp = JSON.stringify([{ ...trace, updated_seq: 0 }, headline?.mean_concurrency, scores]);
+    draw(trace, headline, scores, failed) {
+      const stamp = JSON.stringify([{ ...trace, updated_seq: 0 }, headline?.mean_concurrency, scores, failed]);
       if (stamp !== drawn) {
         drawn = stamp;
         title.textContent = trace.name || 'unnamed';
         title.title = trace.trace_id;
         const open = trace.state === 'running' && trace.open_spans > 0;
         fill(state, stateMark(trace.state), open && h('span', 'none', `${count(trace.open_spans)} open`));
-        fill(facts, ...traceFacts(trace, headline, scores));
+        fill(facts, ...traceFacts(trace, headline, scores, failed));
       }
       const took = facts.querySelector('.f-took dd');
       if (took && trace.duration_us === null) took.textContent = duration(lastedOf(trace, nowUs()));

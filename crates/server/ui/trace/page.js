@@ -94,7 +94,7 @@ export function tracePage(main, url) {
     main.classList.remove('is-missing');
     if (headBox.firstChild !== header.element) fill(headBox, header.element);
     document.title = `${trace.name} · Glassbox`;
-    header.draw(trace, headline, scores);
+    header.draw(trace, headline, scores, source.failed);
     pressSwitches(header.element);
     if (headline !== blamed) fill(blameBox, headline && blame(headline));
     blamed = headline;

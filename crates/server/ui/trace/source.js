@@ -52,6 +52,13 @@ export class TraceSource {
     return this.trace === null || this.trace.state === 'running';
   }
 
+  /** How many spans failed for good: an attempt that was made again is none of them, and neither is one that will be. */
+  get failed() {
+    let count = 0;
+    for (const { state, name } of this.spans.values()) if (state === 'error' && !/^attempt\b/.test(name)) count += 1;
+    return count;
+  }
+
   /** @param {string} [below] */
   address(below = '') {
     return `/traces/${encodeURIComponent(this.traceId)}${below}`;

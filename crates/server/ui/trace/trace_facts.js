@@ -13,9 +13,10 @@ const MOST_TAGS = 4;
  * @param {TraceSummary} trace
  * @param {Headline|null} headline
  * @param {import('../types.js').Score[]} scores
+ * @param {number} failed How many spans failed for good.
  * @returns {import('../dom.js').Child[]}
  */
-export function traceFacts(trace, headline, scores) {
+export function traceFacts(trace, headline, scores, failed) {
   const lasted = lastedOf(trace, nowUs());
   const tokens = trace.tokens;
   const sent = tokens ? (tokens.input ?? 0) + (tokens.cache_read ?? 0) + (tokens.cache_write ?? 0) : 0;
@@ -32,7 +33,7 @@ export function traceFacts(trace, headline, scores) {
       : null,
     trace.cost_usd !== null && fact('cost', money(trace.cost_usd), `$${trace.cost_usd}`),
     trace.model_calls > 0 && fact('model calls', count(trace.model_calls), ''),
-    failed(trace),
+    failed > 0 && failures(trace, failed),
     trace.retries > 0 &&
       fact('retries', count(trace.retries), 'attempts of model calls that failed and were made again'),
     trace.cache_hits > 0 && fact('cached', count(trace.cache_hits), 'model calls that were answered from the cache'),
@@ -80,15 +81,15 @@ function scoreFact(traceId, { name, value, span_id, comment }) {
 }
 
 /**
- * What failed for good; a click searches for it. Attempts that were made again are no failures of the trace.
+ * What failed for good; a click searches for it.
  * @param {TraceSummary} trace
+ * @param {number} failed
  */
-function failed({ errors, retries }) {
-  const lost = errors - retries;
-  if (lost <= 0) return null;
-  const words = `${grouped(errors)} spans failed${retries > 0 ? `, of which ${grouped(retries)} are attempts that were made again` : ''}`;
-  const link = h('a', { href: `${location.pathname}?q=status%3Aerror`, class: 'bad' }, count(lost));
-  return h('div', { title: words, class: 'f-bad' }, h('dt', null, 'failed'), h('dd', null, link));
+function failures({ errors }, failed) {
+  const again = errors - failed;
+  const words = again > 0 ? `and ${grouped(again)} attempts, which are no failures if another one succeeded` : '';
+  const link = h('a', { href: `${location.pathname}?q=status%3Aerror`, class: 'bad' }, count(failed));
+  return h('div', { title: words || null, class: 'f-bad' }, h('dt', null, 'failed'), h('dd', null, link));
 }
 
 /**

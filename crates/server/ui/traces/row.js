@@ -61,7 +61,9 @@ export function traceRow(trace, now) {
       'c-name',
       stateMark(trace.state, true),
       h('a', { class: 'name', href: tracePath(trace.trace_id), title: trace.name }, trace.name || 'unnamed'),
-      trace.errors > trace.retries &&
+      // Which attempts are made again is known when their call has ended.
+      trace.state !== 'running' &&
+        trace.errors > trace.retries &&
         h(
           'span',
           { class: 'badge bad', title: `${trace.errors} spans failed, ${trace.retries} of them were tried again` },
