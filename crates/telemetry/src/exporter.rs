@@ -162,6 +162,10 @@ impl Exporter {
     }
 
     fn job(&mut self) -> Option<Job> {
+        // What others have left on disk waits until the destination is there.
+        if self.queue.slumbers() {
+            return None;
+        }
         let is_open = self.link.is_open();
         let most = if is_open { self.limits.requests.max(1) } else { 1 };
         if self.flying.len() >= most || !self.link.may_try() {
