@@ -137,7 +137,7 @@ mod tests {
         check(
             Content::Full,
             Masking::secrets().emails(),
-            json!("mail me at [EMAIL], [SECRET]"),
+            json!("mail me at [redacted:email], [redacted:key]"),
         );
         check(Content::Lengths, Masking::none(), json!("[52 bytes]"));
         check(Content::None, Masking::none(), Value::Null);

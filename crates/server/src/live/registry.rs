@@ -199,3 +199,30 @@ impl Registry {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn announced(process: usize, spans: std::ops::Range<u64>) -> Announced {
+        let id = |at: u64| (TraceId::from_bytes([1; 16]), SpanId::from_bytes(at.to_be_bytes()));
+        let started = spans.map(id).collect();
+        Announced { process: process.to_string(), started, ..Announced::default() }
+    }
+
+    #[test]
+    fn no_more_is_taken_than_is_watched_over() {
+        let registry = Registry::new(Duration::from_secs(3600));
+        for process in 0..MOST_PROCESSES {
+            assert!(!registry.hear(announced(process, 0..0)).unwrap().is_known);
+        }
+        assert!(registry.hear(announced(MOST_PROCESSES, 1..2)).is_err());
+        let most = MOST_RUNNING as u64;
+        assert!(registry.hear(announced(7, 1..most)).unwrap().is_known);
+        assert!(registry.hear(announced(7, most..most + 2)).is_err());
+        registry.hear(announced(7, most..most + 1)).unwrap();
+        let bye = Announced { bye: true, ..announced(7, 0..0) };
+        assert_eq!(registry.hear(bye).unwrap().abandoned.len(), MOST_RUNNING);
+        assert!(!registry.hear(announced(MOST_PROCESSES, 1..2)).unwrap().is_known);
+    }
+}
