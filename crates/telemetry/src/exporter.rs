@@ -427,7 +427,10 @@ impl Exporter {
         let Some(disk) = &self.disk else { return true };
         // Whoever waits can have it tried once more.
         let is_tried = self.failures > order.failures;
-        let is_hopeless = is_tried && self.link.is_hopeless(self.limits.give_up_after);
+        // A server that is known to be gone will not be there within moments.
+        let is_gone = || self.delivery.target().now().is_none();
+        let is_hopeless =
+            is_tried && (self.link.is_hopeless(self.limits.give_up_after) || is_gone());
         if disk.spool().has_own() && !is_hopeless {
             return false;
         }

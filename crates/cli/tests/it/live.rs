@@ -8,10 +8,13 @@ use glassbox::telemetry::observe::{Observe, Observing};
 use glassbox::{Bus, Lm, Message, Request, scope};
 use glassbox_sim::{Latency, Sim};
 use serde_json::{Value, json};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How long the call takes.
 const CALL: Duration = Duration::from_secs(5);
+
+/// How long the end of a program may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn now_us() -> u64 {
     u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros()).unwrap()
@@ -185,7 +188,9 @@ impl Program {
             _ => None,
         });
         let bus = Bus::new();
-        let observing = Observe::from_settings(settings.unwrap()).bus(&bus).start().unwrap();
+        // Long, so that it is seen if something is waited for in vain.
+        let observe = Observe::from_settings(settings.unwrap()).flush_deadline(PATIENCE);
+        let observing = observe.bus(&bus).start().unwrap();
         let (provider, lm) = quick_model();
         Self { observing, bus, lm, calls: 0, _provider: provider }
     }
@@ -372,5 +377,8 @@ async fn who_takes_the_port_of_a_killed_server_gets_nothing() {
     stranger.set_nonblocking(true).unwrap();
     assert!(stranger.accept().is_err());
     drop(stranger);
+    // Nor does the program wait for it at its end: the next server gets what is on disk.
+    let ended = Instant::now();
     program.observing.shutdown().await.unwrap_err();
+    assert!(ended.elapsed() < PATIENCE / 2, "{:?}", ended.elapsed());
 }

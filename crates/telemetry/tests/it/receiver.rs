@@ -132,7 +132,10 @@ async fn receive(State(inner): State<Arc<Inner>>, request: Request<Body>) -> Res
     let is_gzip = parts.headers.get("content-encoding").is_some_and(|coding| coding == "gzip");
     let raw = if is_gzip { gunzip(&body) } else { body.to_vec() };
     let is_json = parts.headers.get("content-type").is_some_and(|kind| kind == "application/json");
-    let export = if is_json {
+    let export = if !parts.uri.path().ends_with("/v1/traces") {
+        // A question, or an announcement.
+        ExportTraceServiceRequest::default()
+    } else if is_json {
         serde_json::from_slice(&raw).unwrap()
     } else {
         ExportTraceServiceRequest::decode(raw.as_slice()).unwrap()
