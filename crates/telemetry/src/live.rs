@@ -31,8 +31,9 @@ const AT_ONCE: usize = 1000;
 const MOST_BYTES: usize = 1 << 20;
 
 /// The most processor time that goes into the starts of a request: rendering what went in takes as long as at the end.
-/// What is left waits for another tick, so that exporting goes on.
+/// What is left waits for some time, so that announcing takes a fifth of the thread at most.
 const MOST_WORK: Duration = Duration::from_millis(20);
+const REST: Duration = Duration::from_millis(80);
 
 /// The most spans that are known to run.
 const MOST_RUNNING: usize = 65_536;
@@ -59,8 +60,10 @@ pub(crate) struct Announcer {
     posting: Option<JoinHandle<Posted>>,
     /// The server did not take the last announcement: it is tried again with the next heartbeat.
     is_down: bool,
-    /// The server knew the process when it answered last.
+    /// The server has heard of the process.
     is_known: bool,
+    /// When all that runs was told once more, because the server did not know the process any more.
+    told_again: Option<Instant>,
     beats_at: Instant,
     /// When the next starts may be announced.
     starts_at: Instant,
@@ -122,6 +125,7 @@ impl Announcer {
             fresh: Vec::new(),
             posting: None,
             is_down: false,
+            told_again: None,
             is_known: false,
             beats_at: now,
             starts_at: now,
@@ -222,7 +226,7 @@ impl Announcer {
         let (began, mut bytes, mut at) = (ThreadTime::now(), 0, 0);
         while at < self.fresh.len().min(AT_ONCE) && bytes < MOST_BYTES {
             if began.elapsed() >= MOST_WORK {
-                self.starts_at = Instant::now() + TICK;
+                self.starts_at = Instant::now() + REST;
                 break;
             }
             let span = self.running.get(&self.fresh[at]);
@@ -248,6 +252,8 @@ impl Announcer {
             let request = http.elsewhere(Method::POST, entrance.url).map(|request| {
                 let request = request
                     .headers(entrance.headers)
+                    // Longer than that, and the process would seem to be gone.
+                    .timeout(2 * HEARTBEAT)
                     .header("content-type", "application/x-ndjson");
                 match is_packed {
                     true => request.header("content-encoding", "gzip").body(gzip(body.as_bytes())),
@@ -268,9 +274,12 @@ impl Announcer {
     fn heed(&mut self, posted: Posted) {
         match posted.answer {
             Ok(is_known) => {
-                let was_known = std::mem::replace(&mut self.is_known, is_known);
-                if was_known && !is_known {
+                // Whoever did not know the process does now.
+                let was_known = std::mem::replace(&mut self.is_known, true);
+                let is_early = self.told_again.is_some_and(|at| at.elapsed() < HEARTBEAT);
+                if was_known && !is_known && !is_early {
                     // A server that was started anew does not know what runs.
+                    self.told_again = Some(Instant::now());
                     let told: HashSet<_> = posted.told.into_iter().collect();
                     let running = self.running.keys().copied();
                     self.fresh = running.filter(|span| !told.contains(span)).collect();

@@ -197,6 +197,22 @@ async fn what_is_announced_is_small_whoever_sends_it() {
 }
 
 #[tokio::test]
+async fn the_stream_carries_no_payloads() {
+    let stage = Stage::new().await;
+    let mut events = Events::open(&stage, "/api/v1/stream").await;
+    let mut fat = span_with_input(2, &"x".repeat(1_000_000));
+    let facts = json!({"small": [1, 2], "large": vec!["y".repeat(1000); 1000]});
+    fat.attributes.push(text("metadata", &facts.to_string()));
+    stage.send(vec![fat]).await;
+    assert!(events.next("span_end").await.to_string().len() < 4096);
+    let trace = events.next("trace").await;
+    assert!(trace.to_string().len() < 4096 && trace["metadata"]["small"] == json!([1, 2]), "{trace}");
+    let detail = stage.get(&format!("/api/v1/traces/{TRACE}/spans/{}", "02".repeat(8))).await;
+    assert!(detail["attributes"].to_string().len() > 1_500_000);
+    stage.running.stop().await;
+}
+
+#[tokio::test]
 async fn a_start_that_comes_after_its_end_is_not_waited_for() {
     let stage = Stage::new().await;
     stage.send(vec![span(1, 2, 0, "chat gpt-4o-mini", 0, 50)]).await;
