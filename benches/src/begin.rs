@@ -31,7 +31,7 @@ struct Told {
     end_us: f64,
     /// The processor time of all threads, with a second of idling.
     cpu_us: f64,
-    /// The memory that is in use because of it.
+    /// The memory of its own that is in use because of it: no pages of the program.
     memory_kb: f64,
     threads: f64,
 }
@@ -41,10 +41,7 @@ const KINDS: [(&str, &[(&str, &str)]); 4] = [
     ("off", &[("GLASSBOX_DISABLED", "true")]),
     ("no_server_looked_for", &[("GLASSBOX_SERVER", "off")]),
     ("nothing_said", &[]),
-    (
-        "otlp",
-        &[("GLASSBOX_SERVER", "off"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://127.0.0.1:9")],
-    ),
+    ("otlp", &[("GLASSBOX_SERVER", "off"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://127.0.0.1:9")]),
 ];
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -62,9 +59,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             told.push(child::run(&["begin", "--child"], &[&own, *variables].concat())?);
         }
     }
-    let of = |told: &[Told], what: fn(&Told) -> f64| {
-        median(&told.iter().map(what).collect::<Vec<_>>())
-    };
+    let of =
+        |told: &[Told], what: fn(&Told) -> f64| median(&told.iter().map(what).collect::<Vec<_>>());
     let columns: [(&str, fn(&Told) -> f64); 5] = [
         ("begin_us", |told| told.begin_us),
         ("end_us", |told| told.end_us),
@@ -103,13 +99,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 fn begin() -> Result<Told> {
-    let (before, cpu_before) = (status("VmRSS:"), cpu_time());
+    let (before, cpu_before) = (status("RssAnon:"), cpu_time());
     let began = Instant::now();
     let observing = Observe::from_env()?.start()?;
     let begin_us = began.elapsed().as_secs_f64() * 1e6;
     // A program that does nothing: what goes on then is ours.
     std::thread::sleep(Duration::from_secs(1));
-    let (memory_kb, threads) = (status("VmRSS:") - before, status("Threads:") - 1.0);
+    let (memory_kb, threads) = (status("RssAnon:") - before, status("Threads:") - 1.0);
     let ended = Instant::now();
     drop(observing);
     let end_us = ended.elapsed().as_secs_f64() * 1e6;

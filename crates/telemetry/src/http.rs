@@ -110,8 +110,11 @@ impl Http {
         request: Result<RequestBuilder, String>,
     ) -> Result<Vec<u8>, (u16, Answer)> {
         let later = |error| (0, Answer::Later { error, after: None });
-        let response =
-            request.map_err(later)?.send().await.map_err(|error| later(in_words(&error.without_url())))?;
+        let response = request
+            .map_err(later)?
+            .send()
+            .await
+            .map_err(|error| later(in_words(&error.without_url())))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = read(response).await.map_err(later)?;
         if status.is_success() {

@@ -69,7 +69,8 @@ impl Lookout {
             queue.listeners().add(sender);
         }
         let now = Instant::now();
-        let question = Question { next: now, pause: SHORTEST_PAUSE, asking: None, said: None, health };
+        let question =
+            Question { next: now, pause: SHORTEST_PAUSE, asking: None, said: None, health };
         Self {
             queue: Arc::clone(queue),
             http,

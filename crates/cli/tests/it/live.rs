@@ -117,7 +117,11 @@ async fn running_call(stage: &Stage) -> Value {
         let spans = stage.get("/api/v1/spans?q=status:running%20kind:generation");
         if let Some(span) = spans["items"].as_array().unwrap().first() {
             let word = |key: &str| span[key].as_str().unwrap().to_owned();
-            return stage.get(&format!("/api/v1/traces/{}/spans/{}", word("trace_id"), word("span_id")));
+            return stage.get(&format!(
+                "/api/v1/traces/{}/spans/{}",
+                word("trace_id"),
+                word("span_id")
+            ));
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

@@ -87,7 +87,9 @@ pub struct Heard {
 
 /// More processes or running spans are not watched over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("more than {MOST_PROCESSES} processes announce spans, or more than {MOST_RUNNING} spans run; announce again later")]
+#[error(
+    "more than {MOST_PROCESSES} processes announce spans, or more than {MOST_RUNNING} spans run; announce again later"
+)]
 pub struct NoRoom;
 
 impl Registry {

@@ -120,7 +120,9 @@ fn size(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len() + 2,
         Value::Array(items) => items.iter().map(|item| 1 + size(item)).sum(),
-        Value::Object(fields) => fields.iter().map(|(key, value)| 4 + key.len() + size(value)).sum(),
+        Value::Object(fields) => {
+            fields.iter().map(|(key, value)| 4 + key.len() + size(value)).sum()
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => 8,
     }
 }

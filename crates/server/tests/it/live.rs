@@ -118,11 +118,11 @@ async fn a_process_that_is_gone_leaves_abandoned_spans() {
 fn asking(id: &str, said: &str) -> Value {
     let messages = json!([{"role": "user", "parts": [{"type": "text", "content": said}]}]);
     json!({"start": {"trace_id": TRACE, "span_id": id.repeat(8), "name": "chat gpt-4o-mini",
-        "start_us": 1_767_225_600_000_000_u64, "attributes": {
-            "gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o-mini",
-            "gen_ai.request.temperature": 0.7, "gen_ai.request.stop_sequences": ["END"],
-            "session.id": "s", "user.id": "u", "gen_ai.input.messages": messages.to_string(),
-        }}})
+    "start_us": 1_767_225_600_000_000_u64, "attributes": {
+        "gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o-mini",
+        "gen_ai.request.temperature": 0.7, "gen_ai.request.stop_sequences": ["END"],
+        "session.id": "s", "user.id": "u", "gen_ai.input.messages": messages.to_string(),
+    }}})
 }
 
 #[tokio::test]
@@ -206,7 +206,10 @@ async fn the_stream_carries_no_payloads() {
     stage.send(vec![fat]).await;
     assert!(events.next("span_end").await.to_string().len() < 4096);
     let trace = events.next("trace").await;
-    assert!(trace.to_string().len() < 4096 && trace["metadata"]["small"] == json!([1, 2]), "{trace}");
+    assert!(
+        trace.to_string().len() < 4096 && trace["metadata"]["small"] == json!([1, 2]),
+        "{trace}"
+    );
     let detail = stage.get(&format!("/api/v1/traces/{TRACE}/spans/{}", "02".repeat(8))).await;
     assert!(detail["attributes"].to_string().len() > 1_500_000);
     stage.running.stop().await;
@@ -239,11 +242,17 @@ async fn a_process_whose_clock_is_wrong_is_seen_all_the_same() {
         assert_eq!(announce(&stage, lines(&[process(), start])).await["started"], 1, "{start_us}");
     }
     let trace = stage.get(&format!("/api/v1/traces/{TRACE}")).await;
-    assert_eq!((&trace["trace"]["open_spans"], &trace["spans"][2]["state"]), (&json!(3), &json!("running")));
+    assert_eq!(
+        (&trace["trace"]["open_spans"], &trace["spans"][2]["state"]),
+        (&json!(3), &json!("running"))
+    );
     let ends = (2..5).map(|id| span(1, id, 0, "answer", 0, 50));
     stage.send(ends.collect()).await;
     let trace = stage.get(&format!("/api/v1/traces/{TRACE}")).await;
-    assert_eq!((&trace["trace"]["open_spans"], &trace["trace"]["state"]), (&json!(0), &json!("done")));
+    assert_eq!(
+        (&trace["trace"]["open_spans"], &trace["trace"]["state"]),
+        (&json!(0), &json!("done"))
+    );
     stage.running.stop().await;
 }
 

@@ -177,7 +177,10 @@ export class Detail {
  * @param {Node} node
  */
 function troubles(detail, node) {
-  const odd = [...node.odd, ...detail.truncated.map((name) => `${name} was too large and was cut`)];
+  // A start is announced in short; the span brings the whole.
+  const cut = (/** @type {string} */ name) =>
+    detail.state === 'running' ? `${name} is shown in part until it ends` : `${name} was too large and was cut`;
+  const odd = [...node.odd, ...detail.truncated.map(cut)];
   return [
     detail.error &&
       h(

@@ -104,15 +104,18 @@ fn a_server_that_hangs_holds_on_to_nothing_that_has_ended() {
 #[test]
 fn a_server_that_knows_nobody_is_not_told_again_and_again() {
     let receiver = Receiver::start(|_, request| {
-        Reply::from(200).body(if is_announcement(&request.path) { r#"{"known":false}"# } else { "" })
+        Reply::from(200).body(if is_announcement(&request.path) {
+            r#"{"known":false}"#
+        } else {
+            ""
+        })
     });
     let observing = observe(Destination::server(&ServerAddress::new(&receiver.base)).unwrap());
     // More than fit into one request.
     let spans: Vec<_> = (0..2500).map(|_| root("long")).collect();
     spans.iter().for_each(|span| begin(&observing, span));
-    let announcements = || {
-        receiver.requests().iter().filter(|request| is_announcement(&request.path)).count()
-    };
+    let announcements =
+        || receiver.requests().iter().filter(|request| is_announcement(&request.path)).count();
     wait_for(|| announcements() >= 3);
     sleep(Duration::from_secs(1));
     // Each span once, and a word or two besides.
