@@ -36,6 +36,9 @@ struct Told {
     threads: f64,
 }
 
+/// One of them.
+type Figure = fn(&Told) -> f64;
+
 /// What the environments say.
 const KINDS: [(&str, &[(&str, &str)]); 4] = [
     ("off", &[("GLASSBOX_DISABLED", "true")]),
@@ -61,7 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     let of =
         |told: &[Told], what: fn(&Told) -> f64| median(&told.iter().map(what).collect::<Vec<_>>());
-    let columns: [(&str, fn(&Told) -> f64); 5] = [
+    let columns: [(&str, Figure); 5] = [
         ("begin_us", |told| told.begin_us),
         ("end_us", |told| told.end_us),
         ("cpu_us", |told| told.cpu_us),

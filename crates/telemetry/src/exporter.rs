@@ -162,13 +162,10 @@ impl Exporter {
     }
 
     fn job(&mut self) -> Option<Job> {
-        // What others have left on disk waits until the destination is there.
-        if self.queue.slumbers() {
-            return None;
-        }
         let is_open = self.link.is_open();
         let most = if is_open { self.limits.requests.max(1) } else { 1 };
-        if self.flying.len() >= most || !self.link.may_try() {
+        // What others have left on disk waits, too, until the destination is there.
+        if self.flying.len() >= most || !self.link.may_try() || self.queue.slumbers() {
             return None;
         }
         if let Some(held) = self.held.pop_front() {
@@ -428,9 +425,9 @@ impl Exporter {
         // Whoever waits can have it tried once more.
         let is_tried = self.failures > order.failures;
         // A server that is known to be gone will not be there within moments.
-        let is_gone = || self.delivery.target().now().is_none();
-        let is_hopeless =
-            is_tried && (self.link.is_hopeless(self.limits.give_up_after) || is_gone());
+        let is_hopeless = is_tried
+            && (self.link.is_hopeless(self.limits.give_up_after)
+                || self.delivery.target().now().is_none());
         if disk.spool().has_own() && !is_hopeless {
             return false;
         }

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 mod fill;
+mod notes;
 mod slumber;
 
 use fill::{Fill, Level, MOST_BYTES, MOST_SPANS, bounded};
@@ -123,26 +124,6 @@ impl Queue {
             listeners: Listeners::default(),
             starts: OnceLock::new(),
             slumber: slumber::Slumber::default(),
-        }
-    }
-
-    /// Takes note of spans that begin and end from now on.
-    pub(crate) fn take_notes(&self) -> &Arc<Starts> {
-        self.starts.get_or_init(Arc::default)
-    }
-
-    /// Returns what is noted, if anything is.
-    pub(crate) fn notes(&self) -> Option<&Arc<Starts>> {
-        self.starts.get()
-    }
-
-    /// Notes that a span began, if anybody wants to know and it is in the sample. Never waits.
-    pub(crate) fn begin(&self, span: &Arc<Span>) {
-        if let Some(starts) = self.starts.get()
-            && !self.slumber.lasts()
-            && self.sampling.keeps(span)
-        {
-            starts.begin(span);
         }
     }
 

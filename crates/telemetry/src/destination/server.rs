@@ -67,7 +67,7 @@ impl Perhaps {
         let base = taken.iter().find_map(|path| spans.path().strip_suffix(path))?;
         // Langfuse itself would only wonder.
         let host = spans.host_str()?;
-        if host == LANGFUSE || host.ends_with(&format!(".{LANGFUSE}")) {
+        if host == CLOUD || host.ends_with(&format!(".{CLOUD}")) {
             return None;
         }
         let at = |path: &str| {
@@ -93,7 +93,7 @@ impl Perhaps {
 
 const ANNOUNCEMENTS: &str = "/api/v1/live";
 
-const LANGFUSE: &str = "langfuse.com";
+const CLOUD: &str = "cloud.langfuse.com";
 
 /// Where a server is that has not been seen yet: nothing is sent there.
 const NOWHERE: &str = "http://127.0.0.1:4318";
