@@ -42,6 +42,11 @@ impl HttpTarget {
         Format { gzip: self.gzip, json: self.protocol == Protocol::HttpJson }
     }
 
+    /// Tells whether it is a glassbox server, and not only perhaps.
+    pub(crate) const fn is_server(&self) -> bool {
+        matches!(self.live, Some(LiveTarget::Named(_) | LiveTarget::Found(_)))
+    }
+
     /// Returns the address and the headers as they are now; `None` if the server that may be anywhere is not there.
     pub(crate) fn now(&self) -> Option<(Url, HeaderMap)> {
         match &self.whereabouts {
