@@ -365,6 +365,33 @@ async fn a_call_outlives_the_server_and_is_told_to_the_next_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_ends_leaves_what_it_was_asking() {
+    let stage = Stage::new();
+    let bus = Bus::new();
+    let observing = observed(stage.folder.path(), &[], &bus);
+    let (_provider, lm) = patient_model(120);
+    let request = Request::new(vec![Message::user("Too late?")]);
+    let call = scope().bus(&bus).run(async move { lm.generate(request).await.map(drop) });
+    let call = tokio::spawn(call);
+    let running = running_call(&stage).await;
+    observing.shutdown().await.unwrap();
+    let ended = Instant::now();
+    let word = |key: &str| running[key].as_str().unwrap().to_owned();
+    let span = format!("/api/v1/traces/{}/spans/{}", word("trace_id"), word("span_id"));
+    let left = loop {
+        let left = stage.get(&span);
+        if left["state"] != "running" {
+            break left;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    // It said good-bye, so that nobody had to wait for its silence.
+    assert!(ended.elapsed() < Duration::from_secs(10), "{:?}", ended.elapsed());
+    assert_eq!((left["state"].as_str(), asked(&left)), (Some("abandoned"), "Too late?"));
+    call.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_takes_the_port_of_a_killed_server_gets_nothing() {
     let mut stage = Stage::new();
     let mut program = Program::new(stage.folder.path());

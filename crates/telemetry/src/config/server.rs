@@ -68,8 +68,9 @@ pub(super) fn add(
     // One that is named stays where it is; one that was found may come back somewhere else.
     let folder = folder.filter(|_| env.get(SERVER).is_none());
     if let Some(address) = address.as_ref().filter(|_| folder.is_none()) {
+        is_reached = false;
         for destination in destinations.iter_mut() {
-            is_reached |= destination.announces_to(address)?;
+            is_reached = is_reached || destination.announces_to(address)?;
         }
     }
     if is_reached {

@@ -51,6 +51,17 @@ fn one_that_the_variables_lead_to_is_not_sent_everything_twice() {
 }
 
 #[test]
+fn one_that_is_named_is_a_destination_besides_one_that_others_lead_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = ServerAddress::new("http://127.0.0.1:4318").with_secret("t");
+    let _posted = address.post(&folder.path().join("glassbox")).unwrap();
+    let here = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318");
+    let there = ("GLASSBOX_SERVER", "http://box:4318");
+    check(folder.path(), &[here, there], &["otlp", "glassbox (http://box:4318)"]);
+    check(folder.path(), &[here, ("GLASSBOX_SERVER", "http://127.0.0.1:4318")], &["otlp"]);
+}
+
+#[test]
 fn what_names_no_server_is_told() {
     let folder = tempfile::tempdir().unwrap();
     for (value, expected) in [
