@@ -69,13 +69,18 @@ impl Lookout {
             queue.listeners().add(sender);
         }
         let now = Instant::now();
+        // What was seen before the program began is no news.
+        let here = match &target {
+            LiveTarget::Found(whereabouts) if !queue.slumbers() => whereabouts.now(),
+            _ => None,
+        };
         let question =
             Question { next: now, pause: SHORTEST_PAUSE, asking: None, said: None, health };
         Self {
             queue: Arc::clone(queue),
             http,
             target,
-            here: None,
+            here,
             entrance: None,
             is_in_file: false,
             looks_at: now,
@@ -124,6 +129,7 @@ impl Lookout {
                 true
             }
             LiveTarget::Perhaps(perhaps) => {
+                self.question.hear_of_health();
                 let (found, before) = (perhaps.found(), self.entrance.take());
                 let was_in_file = std::mem::replace(&mut self.is_in_file, found.is_some());
                 // Who left the file has ended, and somebody else may be there.
@@ -155,14 +161,18 @@ impl Question {
         self.asking = None;
     }
 
-    /// Returns how to come in if what was said is the right word, and asks anew if it is time to.
-    fn ask(&mut self, perhaps: &Perhaps, http: &Http) -> Option<Entrance> {
+    /// Asks soon where somebody answers again.
+    fn hear_of_health(&mut self) {
         while let Some(event) = self.health.try_next() {
             if matches!(event.change, HealthChange::Up) {
                 self.next = Instant::now();
                 self.pause = SHORTEST_PAUSE;
             }
         }
+    }
+
+    /// Returns how to come in if what was said is the right word, and asks anew if it is time to.
+    fn ask(&mut self, perhaps: &Perhaps, http: &Http) -> Option<Entrance> {
         if let Some(said) = self.said.take() {
             self.pause = match said {
                 Said::Glassbox => return Some(perhaps.entrance.clone()),
