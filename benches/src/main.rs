@@ -17,6 +17,7 @@ mod receiver;
 mod provider;
 mod systems;
 mod hot_path;
+mod begin;
 mod burst;
 mod export;
 mod call;
@@ -40,6 +41,8 @@ struct Cli {
 enum Bench {
     /// What a span costs the thread that begins and ends it, on a destination that discards.
     HotPath(hot_path::Args),
+    /// What `observe()` costs a program at its start, by what its environment says.
+    Begin(begin::Args),
     /// How many spans of a burst are lost, with default settings, before a receiver that takes 50 ms an answer.
     Burst(burst::Args),
     /// How many spans a second of CPU exports, and how many bytes they become.
@@ -63,6 +66,7 @@ enum Bench {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().bench {
         Bench::HotPath(args) => hot_path::run(&args),
+        Bench::Begin(args) => begin::run(&args),
         Bench::Burst(args) => burst::run(&args),
         Bench::Export(args) => export::run(&args),
         Bench::Call(args) => call::run(&args),

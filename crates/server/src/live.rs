@@ -6,4 +6,4 @@ mod matches;
 
 pub use hub::{Caught, Hub};
 pub use matches::matches;
-pub use registry::{Announced, Process, Registry, Sender};
+pub use registry::{Announced, Heard, NoRoom, Process, Registry, Sender};

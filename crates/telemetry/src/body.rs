@@ -6,8 +6,11 @@ use crate::media::Upload;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use glassbox_trace::otlp::{self, Content, Encoding, Filter, Media, Resource};
+use glassbox_trace::otlp::{self, Content, Encoding, Filter, Media, Profile, Resource};
 use glassbox_trace::span::Span;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::Span as WireSpan;
+use prost::Message as _;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io::Write;
@@ -88,6 +91,30 @@ fn encode(
     }
 }
 
+/// Encodes a span that runs as it would be exported now, with no attribute longer than `limit`; without what went in, if
+/// rendering that panics. `None` if it cannot be encoded at all.
+pub(crate) fn begun(span: &Arc<Span>, style: &BodyStyle, limit: usize) -> Option<WireSpan> {
+    let outgoing = Outgoing { masking: &style.masking, media: None };
+    // Who made it is told once a request, and not with each span.
+    let resource = Resource::default();
+    let encode = |content| {
+        let encoding =
+            Encoding { content, payload_limit: limit, ..Encoding::new(Profile::OpenTelemetry) };
+        let spans = std::slice::from_ref(span);
+        // Rendering runs code of the program, which must not end the worker.
+        let request = catch_unwind(AssertUnwindSafe(|| {
+            if style.masking.is_none() {
+                otlp::encode(spans, &resource, &encoding)
+            } else {
+                otlp::encode_filtered(spans, &resource, &encoding, &outgoing)
+            }
+        }));
+        ExportTraceServiceRequest::decode(request.ok()?.into_protobuf()).ok()
+    };
+    let request = encode(style.content).or_else(|| encode(Content::None))?;
+    request.resource_spans.into_iter().next()?.scope_spans.into_iter().next()?.spans.pop()
+}
+
 /// What texts have to pass on their way out.
 struct Outgoing<'a> {
     masking: &'a Masking,
@@ -119,7 +146,7 @@ impl Filter for Outgoing<'_> {
     }
 }
 
-fn gzip(raw: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(raw: &[u8]) -> Vec<u8> {
     // The fastest level: it halves the time of the default one, and prompts shrink to a third either way.
     let mut encoder = GzEncoder::new(Vec::with_capacity(raw.len() / 3), Compression::fast());
     // Writing into memory cannot fail.

@@ -20,9 +20,9 @@ mod whereabouts;
 
 pub use langfuse::LangfuseConfig;
 pub use otlp::{Compression, OtlpConfig, Protocol};
-pub(crate) use server::{LiveTarget, is_at};
+pub(crate) use server::{Entrance, LiveTarget, Perhaps, is_same_host};
 pub(crate) use target::HttpTarget;
-pub(crate) use whereabouts::{Here, Whereabouts};
+pub(crate) use whereabouts::Here;
 
 /// Where spans go. Each destination of an observer has its own queue and worker, and cannot hurt another.
 ///
@@ -117,11 +117,22 @@ impl Destination {
     pub(crate) fn announces_to(&mut self, address: &ServerAddress) -> Result<bool, ConfigError> {
         match &mut self.target {
             Target::Http(target) if server::is_at(&target.url, address) => {
-                target.live = Some(Box::new(server::live(address)?));
+                target.live = Some(LiveTarget::Named(Entrance::of(address)?));
                 Ok(true)
             }
             _ => Ok(false),
         }
+    }
+
+    /// Announces spans if this destination turns out to be a server, now or later. The folder is where one of this user
+    /// leaves its address. Returns whether that one is there now.
+    pub(crate) fn may_announce(&mut self, folder: Option<&Path>) -> bool {
+        let Target::Http(target) = &mut self.target else { return false };
+        let folder = folder.map(Path::to_owned);
+        let Some(perhaps) = Perhaps::at(&target.url, &target.headers, folder) else { return false };
+        let is_there = perhaps.found().is_some();
+        target.live = Some(LiveTarget::Perhaps(Box::new(perhaps)));
+        is_there
     }
 
     /// Keeps spans in memory, for tests. Hand the observer a reference and keep the memory.

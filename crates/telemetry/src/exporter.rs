@@ -164,7 +164,8 @@ impl Exporter {
     fn job(&mut self) -> Option<Job> {
         let is_open = self.link.is_open();
         let most = if is_open { self.limits.requests.max(1) } else { 1 };
-        if self.flying.len() >= most || !self.link.may_try() {
+        // What others have left on disk waits, too, until the destination is there.
+        if self.flying.len() >= most || !self.link.may_try() || self.queue.slumbers() {
             return None;
         }
         if let Some(held) = self.held.pop_front() {
@@ -423,7 +424,10 @@ impl Exporter {
         let Some(disk) = &self.disk else { return true };
         // Whoever waits can have it tried once more.
         let is_tried = self.failures > order.failures;
-        let is_hopeless = is_tried && self.link.is_hopeless(self.limits.give_up_after);
+        // A server that is known to be gone will not be there within moments.
+        let is_hopeless = is_tried
+            && (self.link.is_hopeless(self.limits.give_up_after)
+                || self.delivery.target().now().is_none());
         if disk.spool().has_own() && !is_hopeless {
             return false;
         }

@@ -9,8 +9,9 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse
 use prost::Message;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Certificate, Client, Method, RequestBuilder, Response, StatusCode};
 use std::error::Error;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 use url::Url;
 
@@ -31,11 +32,39 @@ pub(crate) enum Answer {
     Refused(String),
 }
 
-/// A client for one address.
-#[derive(Debug)]
+/// A client for one address. Copies share its connections.
+#[derive(Clone, Debug)]
 pub(crate) struct Http {
-    client: Client,
+    client: Arc<LazyClient>,
     target: HttpTarget,
+}
+
+/// A client that is made when it is needed: reading the certificates that the system trusts takes time and memory.
+#[derive(Debug)]
+struct LazyClient {
+    client: OnceLock<Client>,
+    timeout: Duration,
+    has_proxy: bool,
+    certificates: Vec<Certificate>,
+}
+
+impl LazyClient {
+    fn get(&self) -> Result<&Client, String> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let mut client = Client::builder()
+            .timeout(self.timeout)
+            .user_agent(concat!("glassbox/", env!("CARGO_PKG_VERSION")))
+            // A redirect turns most POSTs into GETs; it is a mistake in the address, and is told as such.
+            .redirect(Policy::none())
+            .tls_certs_merge(self.certificates.clone());
+        if !self.has_proxy {
+            client = client.no_proxy();
+        }
+        let client = client.build().map_err(|error| in_words(&error))?;
+        Ok(self.client.get_or_init(|| client))
+    }
 }
 
 /// As much of an answer is read: enough for a message, whatever a server sends.
@@ -44,18 +73,21 @@ const MAX_ANSWER: usize = 64 << 10;
 const MAX_EXCERPT: usize = 300;
 
 impl Http {
+    /// Makes a client, which it is an error to be unable to.
     pub(crate) fn new(target: HttpTarget, timeout: Duration) -> Result<Self, String> {
-        let mut client = Client::builder()
-            .timeout(timeout)
-            .user_agent(concat!("glassbox/", env!("CARGO_PKG_VERSION")))
-            // A redirect turns most POSTs into GETs; it is a mistake in the address, and is told as such.
-            .redirect(Policy::none())
-            .tls_certs_merge(target.certificates.clone());
-        if target.whereabouts.is_some() || target.url.host_str().is_some_and(is_loopback) {
-            client = client.no_proxy();
-        }
-        let client = client.build().map_err(|error| in_words(&error))?;
-        Ok(Self { client, target })
+        let http = Self::lazy(target, timeout);
+        http.client.get()?;
+        Ok(http)
+    }
+
+    /// Makes a client when the first request is made. What prevents it is told as the failure of the request.
+    pub(crate) fn lazy(target: HttpTarget, timeout: Duration) -> Self {
+        let is_near =
+            target.whereabouts.is_some() || target.url.host_str().is_some_and(is_loopback);
+        let certificates = target.certificates.clone();
+        let client =
+            LazyClient { client: OnceLock::new(), timeout, has_proxy: !is_near, certificates };
+        Self { client: Arc::new(client), target }
     }
 
     pub(crate) const fn target(&self) -> &HttpTarget {
@@ -63,20 +95,26 @@ impl Http {
     }
 
     /// Returns a request that is sent as those with spans are.
-    pub(crate) fn get(&self, url: Url) -> RequestBuilder {
-        self.client.get(url).headers(self.target.headers.clone())
+    pub(crate) fn get(&self, url: Url) -> Result<RequestBuilder, String> {
+        Ok(self.client.get()?.get(url).headers(self.target.headers.clone()))
     }
 
     /// Returns a request to another address than that of the spans. The headers for the destination are not in it.
-    pub(crate) fn elsewhere(&self, method: Method, url: Url) -> RequestBuilder {
-        self.client.request(method, url)
+    pub(crate) fn elsewhere(&self, method: Method, url: Url) -> Result<RequestBuilder, String> {
+        Ok(self.client.get()?.request(method, url))
     }
 
     /// Sends a request and returns the body of the answer; or its status, zero if there was none, and what it means.
-    pub(crate) async fn call(&self, request: RequestBuilder) -> Result<Vec<u8>, (u16, Answer)> {
+    pub(crate) async fn call(
+        &self,
+        request: Result<RequestBuilder, String>,
+    ) -> Result<Vec<u8>, (u16, Answer)> {
         let later = |error| (0, Answer::Later { error, after: None });
-        let response =
-            request.send().await.map_err(|error| later(in_words(&error.without_url())))?;
+        let response = request
+            .map_err(later)?
+            .send()
+            .await
+            .map_err(|error| later(in_words(&error.without_url())))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = read(response).await.map_err(later)?;
         if status.is_success() {
@@ -87,26 +125,31 @@ impl Http {
 
     /// Posts a parcel, in the format that it has: it may be from a process with other settings.
     pub(crate) async fn post(&self, parcel: &Parcel) -> Answer {
-        match self.request_in(parcel.format, parcel.bytes.clone()).send().await {
+        let request = match self.request_in(parcel.format, parcel.bytes.clone()) {
+            Ok(request) => request,
+            Err(error) => return Answer::Later { error, after: None },
+        };
+        match request.send().await {
             Ok(response) => self.understand(response).await,
             Err(error) => Answer::Later { error: in_words(&error.without_url()), after: None },
         }
     }
 
     /// Returns a request with encoded spans.
-    pub(crate) fn request(&self, body: Bytes) -> RequestBuilder {
+    pub(crate) fn request(&self, body: Bytes) -> Result<RequestBuilder, String> {
         self.request_in(self.target.format(), body)
     }
 
-    fn request_in(&self, format: Format, body: Bytes) -> RequestBuilder {
+    fn request_in(&self, format: Format, body: Bytes) -> Result<RequestBuilder, String> {
         let content_type = if format.json { "application/json" } else { "application/x-protobuf" };
-        let (url, headers) = self.target.now();
+        let (url, headers) = self.target.now().ok_or("no glassbox server runs")?;
+        let client = self.client.get()?;
         let mut request =
-            self.client.post(url).headers(headers).header(CONTENT_TYPE, content_type).body(body);
+            client.post(url).headers(headers).header(CONTENT_TYPE, content_type).body(body);
         if format.gzip {
             request = request.header(CONTENT_ENCODING, "gzip");
         }
-        request
+        Ok(request)
     }
 
     async fn understand(&self, response: Response) -> Answer {

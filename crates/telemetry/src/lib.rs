@@ -38,6 +38,7 @@ pub mod probe;
 mod backoff;
 mod link;
 mod delivery;
+mod announcement;
 mod lookout;
 mod live;
 mod exporter;

@@ -133,11 +133,12 @@ impl Upload {
 
     /// Puts the file where Langfuse said. The storage need not know Langfuse's keys.
     async fn put(&self, http: &Http, address: &Url) -> Result<Vec<u8>, (u16, Answer)> {
-        let request = http
-            .elsewhere(Method::PUT, address.clone())
-            .header(CONTENT_TYPE, &self.media_type)
-            .header(CHECKSUM, STANDARD.encode(self.sha256))
-            .body(self.bytes.clone());
+        let request = http.elsewhere(Method::PUT, address.clone()).map(|request| {
+            request
+                .header(CONTENT_TYPE, &self.media_type)
+                .header(CHECKSUM, STANDARD.encode(self.sha256))
+                .body(self.bytes.clone())
+        });
         http.call(request).await
     }
 }
@@ -146,11 +147,12 @@ impl Upload {
 async fn call(http: &Http, method: Method, path: &str, body: &Value) -> Result<Vec<u8>, Failure> {
     let url = http.target().url.join(&format!("../../media{path}"));
     let url = url.map_err(|error| Failure::Refused(error.to_string()))?;
-    let request = http
-        .elsewhere(method, url)
-        .headers(http.target().headers.clone())
-        .header(CONTENT_TYPE, "application/json")
-        .body(body.to_string());
+    let request = http.elsewhere(method, url).map(|request| {
+        request
+            .headers(http.target().headers.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .body(body.to_string())
+    });
     http.call(request).await.map_err(|(_, answer)| match answer {
         Answer::Later { error, after } => Failure::Later { error, after },
         Answer::Unauthorized(error) => Failure::Unauthorized(error),

@@ -2,17 +2,17 @@
 
 use crate::body::BodyStyle;
 use crate::config::Settings;
-use crate::destination::{Destination, Target};
+use crate::destination::{Destination, LiveTarget, Target};
 use crate::error::{ConfigError, Kind};
 use crate::exporter::Exporter;
 use crate::http::Http;
 use crate::live::Announcer;
+use crate::lookout::Lookout;
 use crate::mask::Masking;
 use crate::processor::AsyncSpanProcessor;
 use crate::queue::Queue;
 use crate::recorder::Recorder;
 use crate::spool::{Spool, SpoolConfig};
-use crate::starts::Starts;
 use crate::worker::{self, Work};
 use glassbox_events::bus::Bus;
 use glassbox_trace::otlp::{Content, Resource};
@@ -301,29 +301,31 @@ fn start_worker(
     start: Start<'_>,
 ) -> Result<Arc<Queue>, ConfigError> {
     let (name, target, limits, sampling) = destination.into_parts();
-    let live = match &target {
-        Target::Http(target) => target.live.clone(),
-        Target::Memory(_) | Target::Discard => None,
-    };
-    let starts = live.as_ref().map(|_| Arc::new(Starts::default()));
-    let queue = Queue::new(Arc::clone(&name), sampling, limits)
-        .with_starts(starts.clone())
-        .slumbering(start.slumbers);
-    let queue = Arc::new(queue);
+    let queue =
+        Arc::new(Queue::new(Arc::clone(&name), sampling, limits).slumbering(start.slumbers));
     let work = match target {
-        Target::Http(target) => {
+        Target::Http(mut target) => {
+            let live = target.live.take();
+            if let Some(LiveTarget::Found(whereabouts)) = &live {
+                whereabouts.besides(start.others);
+            }
             let client_error = |problem| Kind::Client { destination: name.to_string(), problem };
-            let client =
-                || Http::new((*target).clone(), limits.request_timeout).map_err(client_error);
-            let announcer = match live.zip(starts) {
-                Some((live, starts)) => {
-                    let announcer = Announcer::new(&queue, starts, client()?, *live, &style);
-                    Some(announcer.looking_out(start.others))
+            let http = match start.slumbers {
+                true => Http::lazy((*target).clone(), limits.request_timeout),
+                false => {
+                    Http::new((*target).clone(), limits.request_timeout).map_err(client_error)?
                 }
-                None => None,
             };
+            let announcer = live.map(|live| {
+                // What begins from now on is noted where a server is known to be.
+                if !start.slumbers && live.is_there() {
+                    queue.take_notes();
+                }
+                let lookout = Lookout::new(&queue, http.clone(), live);
+                Announcer::new(&queue, http.clone(), lookout, &style)
+            });
             let spool = start.spool.map(|config| Spool::new(config, target.identity()));
-            let exporter = Exporter::new(Arc::clone(&queue), client()?, limits, style, spool);
+            let exporter = Exporter::new(Arc::clone(&queue), http, limits, style, spool);
             Work::Export(Box::new(exporter.announcing(announcer)))
         }
         Target::Memory(memory) => {

@@ -202,7 +202,15 @@ impl Prober<'_> {
     }
 
     /// Sends a request. That an answer comes at all says that the certificate is trusted.
-    async fn ask(&mut self, step: Step, request: RequestBuilder) -> Result<Reply, Stopped> {
+    async fn ask(
+        &mut self,
+        step: Step,
+        request: Result<RequestBuilder, String>,
+    ) -> Result<Reply, Stopped> {
+        let request = match request {
+            Ok(request) => request,
+            Err(error) => return Err(self.findings.stop(step, error, "start glassbox serve")),
+        };
         let sent = match request.send().await {
             Ok(response) => {
                 let (status, headers) = (response.status(), response.headers().clone());

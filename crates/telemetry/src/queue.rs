@@ -16,11 +16,12 @@ use glassbox_trace::span::{RemoteParent, Span};
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 mod fill;
+mod notes;
 mod slumber;
 
 use fill::{Fill, Level, MOST_BYTES, MOST_SPANS, bounded};
@@ -77,8 +78,8 @@ pub(crate) struct Queue {
     /// There is something new to look at.
     woken: Notify,
     listeners: Listeners,
-    /// Spans that begin and end, where the destination is told of them.
-    starts: Option<Arc<Starts>>,
+    /// Spans that begin and end, from when the destination is known to want to be told of them.
+    starts: OnceLock<Arc<Starts>>,
     slumber: slumber::Slumber,
 }
 
@@ -121,24 +122,8 @@ impl Queue {
             state: Mutex::default(),
             woken: Notify::new(),
             listeners: Listeners::default(),
-            starts: None,
+            starts: OnceLock::new(),
             slumber: slumber::Slumber::default(),
-        }
-    }
-
-    /// Takes note of spans that begin and end.
-    pub(crate) fn with_starts(mut self, starts: Option<Arc<Starts>>) -> Self {
-        self.starts = starts;
-        self
-    }
-
-    /// Notes that a span began, if anybody wants to know and it is in the sample. Never waits.
-    pub(crate) fn begin(&self, span: &Arc<Span>) {
-        if let Some(starts) = &self.starts
-            && !self.slumber.lasts()
-            && self.sampling.keeps(span)
-        {
-            starts.begin(span);
         }
     }
 
@@ -161,7 +146,7 @@ impl Queue {
             return;
         }
         let is_closed = self.is_closed.load(Ordering::Relaxed);
-        if let Some(starts) = &self.starts {
+        if let Some(starts) = self.starts.get() {
             starts.end(span.span_id);
         }
         if !self.sampling.keeps(span) && (is_closed || !self.sampling.holds()) {
@@ -384,7 +369,7 @@ impl Queue {
         let (state, evicted) = self.sorted();
         let mut health = state.ledger.health(&self.name, state.level().spans as u64);
         health.held = state.held.len() as u64;
-        health.unannounced = self.starts.as_ref().map_or(0, |starts| starts.dropped());
+        health.unannounced = self.starts.get().map_or(0, |starts| starts.dropped());
         drop(state);
         drop(evicted);
         let late = self.late.load(Ordering::Relaxed);

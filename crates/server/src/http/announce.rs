@@ -5,10 +5,12 @@ use super::app::work;
 use super::body;
 use super::error::ApiError;
 use crate::ingest::announcement;
+use crate::store::{Store, StoreError};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use glassbox_trace::id::{SpanId, TraceId};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -25,15 +27,35 @@ pub(super) async fn announce(
         Ok::<_, ApiError>(announcement(&plain, &limits)?)
     })
     .await??;
+    let began = read.announced.started.clone();
     // The registry first: a span that ends at once is taken out of it again.
-    let (known, abandoned) = app.registry.hear(read.announced);
+    let heard = app.registry.hear(read.announced)?;
     let mut started = 0;
     if !read.batch.blocks.is_empty() {
         started = app.keep(read.batch).await?.changed;
     }
-    if !abandoned.is_empty() {
-        // Nobody waits for it; what is still running then is marked when the server starts again.
-        drop(app.store.abandon(abandoned));
+    if started < began.len() {
+        // One that had ended before is not taken out by its end.
+        let over = app.ask(move |store| ended(store, began)).await?;
+        app.registry.forget(&over);
     }
-    Ok(Json(json!({ "known": known, "started": started })))
+    if !heard.abandoned.is_empty() {
+        // Nobody waits for it; what is still running then is marked when the server starts again.
+        drop(app.store.abandon(heard.abandoned));
+    }
+    Ok(Json(json!({ "known": heard.is_known, "started": started })))
+}
+
+/// Returns those of some spans that have ended.
+fn ended(
+    store: &dyn Store,
+    spans: Vec<(TraceId, SpanId)>,
+) -> Result<Vec<(TraceId, SpanId)>, StoreError> {
+    let mut over = Vec::new();
+    for (trace, span) in spans {
+        if store.span(trace, span)?.is_some_and(|span| span.summary.state.is_final()) {
+            over.push((trace, span));
+        }
+    }
+    Ok(over)
 }

@@ -2,6 +2,7 @@
 
 use crate::filter::FilterError;
 use crate::ingest::Unreadable;
+use crate::live::NoRoom;
 use crate::store::StoreError;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -98,6 +99,12 @@ impl From<StoreError> for ApiError {
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "store_broken"),
         };
         Self::new(status, code, error.to_string())
+    }
+}
+
+impl From<NoRoom> for ApiError {
+    fn from(error: NoRoom) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "no_room", error.to_string())
     }
 }
 

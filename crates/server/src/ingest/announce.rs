@@ -5,13 +5,19 @@ use crate::live::Announced;
 use crate::received::Origin;
 use crate::store::{Batch, OriginBytes, Packer};
 use crate::wire::{Group, WireSpan};
+use glassbox_trace::otlp::cut_text;
 use glassbox_trace::vocabulary::{gen_ai, general, glassbox, langfuse, openinference};
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 use std::sync::Arc;
+
+/// The most bytes of the attributes of a span that runs: programs of ours send at most a quarter of it.
+const MOST_BYTES_OF_START: usize = 64 << 10;
 
 /// What a process announced.
 #[derive(Debug, Default)]
@@ -53,6 +59,10 @@ struct Start {
     provider: Option<String>,
     tool: Option<String>,
     input: Option<Value>,
+    #[serde(default)]
+    flags: u32,
+    #[serde(default)]
+    attributes: Map<String, Value>,
     trace_name: Option<String>,
     session_id: Option<String>,
     user_id: Option<String>,
@@ -135,6 +145,20 @@ fn origin_of(process: &ProcessLine) -> OriginBytes {
     OriginBytes::new(&resource, &[], origin)
 }
 
+/// Keeps a start small, since it is kept besides the span that replaces it: texts are cut, and what is too much is left
+/// out.
+fn bound(attributes: &mut Vec<KeyValue>) {
+    let mut left = MOST_BYTES_OF_START;
+    attributes.retain_mut(|attribute| {
+        let text = attribute.value.as_mut().and_then(|value| value.value.as_mut());
+        if let Some(Any::StringValue(text)) = text {
+            *text = cut_text(std::mem::take(text), MOST_BYTES_OF_START / 2);
+        }
+        left = left.saturating_sub(attribute.encoded_len());
+        left > 0
+    });
+}
+
 fn wire(start: Start) -> Result<Span, String> {
     let trace_id: glassbox_trace::id::TraceId =
         start.trace_id.parse().map_err(|error| format!("trace_id: {error}"))?;
@@ -159,13 +183,18 @@ fn wire(start: Start) -> Result<Span, String> {
     if let Some(input) = &start.input {
         span::add(&mut attributes, openinference::INPUT_VALUE, input);
     }
+    for (key, value) in start.attributes {
+        span::add(&mut attributes, key, &value);
+    }
     if !start.tags.is_empty() {
         span::add(&mut attributes, openinference::TAGS, &start.tags.into());
     }
     for (key, value) in &start.metadata {
         span::add(&mut attributes, format!("{}{key}", langfuse::TRACE_METADATA), value);
     }
+    bound(&mut attributes);
     Ok(Span {
+        flags: start.flags,
         trace_id: trace_id.to_bytes().to_vec(),
         span_id: id("span_id", &start.span_id)?,
         parent_span_id: start

@@ -4,6 +4,7 @@ use crate::store::{Change, Changes};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
 /// How many changes are kept for readers that come back.
@@ -20,6 +21,8 @@ pub struct Hub {
 
 #[derive(Debug)]
 struct Ring {
+    /// The number of the first change of this server.
+    first: u64,
     /// The number of the next change.
     next: u64,
     changes: VecDeque<Change>,
@@ -37,10 +40,19 @@ pub struct Caught {
 }
 
 impl Default for Hub {
+    /// Numbers begin with the time, microseconds since the epoch, so that those of earlier servers are smaller: a server
+    /// has fewer changes than there are microseconds.
     fn default() -> Self {
+        let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::beginning_at(u64::try_from(time.as_micros()).unwrap_or_default().max(1))
+    }
+}
+
+impl Hub {
+    fn beginning_at(first: u64) -> Self {
         Self {
-            ring: Mutex::new(Ring { next: 1, changes: VecDeque::new() }),
-            latest: watch::Sender::new(0),
+            ring: Mutex::new(Ring { first, next: first, changes: VecDeque::new() }),
+            latest: watch::Sender::new(first - 1),
             readers: AtomicUsize::new(0),
             missed: AtomicU64::new(0),
         }
@@ -74,8 +86,9 @@ impl Hub {
     pub fn since(&self, from: u64, most: usize) -> Caught {
         let ring = self.ring();
         let first = ring.next - u64::try_from(ring.changes.len()).unwrap_or(u64::MAX);
-        // A number from the future is one of an earlier server: all that is kept is new then.
-        let from = if from > ring.next { first } else { from };
+        // One of an earlier server, whose clock may have been wrong: all that is kept is new then.
+        let is_other = from < ring.first || from > ring.next;
+        let from = if is_other { first } else { from };
         let start = from.max(first);
         let skipped = usize::try_from(start - first).unwrap_or(usize::MAX);
         let changes: Vec<_> =
@@ -140,7 +153,7 @@ mod tests {
 
     #[test]
     fn readers_go_on_where_they_were() {
-        let hub = Hub::default();
+        let hub = Hub::beginning_at(1);
         let start = hub.next();
         hub.publish(changes(5));
         let caught = hub.since(start, 3);
@@ -153,7 +166,7 @@ mod tests {
 
     #[test]
     fn who_is_too_slow_is_told_what_is_gone() {
-        let hub = Hub::default();
+        let hub = Hub::beginning_at(1);
         hub.publish(changes(KEPT + 10));
         let caught = hub.since(1, 1);
         assert_eq!((caught.missed, caught.changes[0].0), (10, 11));
@@ -162,9 +175,15 @@ mod tests {
 
     #[test]
     fn numbers_of_an_earlier_server_begin_anew() {
-        let hub = Hub::default();
+        let hub = Hub::beginning_at(1);
         hub.publish(changes(2));
         let caught = hub.since(9_999, 10);
         assert_eq!((caught.missed, caught.changes.len()), (0, 2));
+        // However many the earlier one had: a later one's are larger.
+        let hub = Hub::default();
+        hub.publish(changes(9));
+        let caught = hub.since(7, 10);
+        assert_eq!((caught.missed, caught.changes.len()), (0, 9));
+        assert!(hub.next() > 1_700_000_000_000_000 && hub.next() < 1 << 53);
     }
 }

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// The most processes, and the most running spans of all of them; what is beyond is not waited for.
+/// The most processes, and the most running spans of all of them; what is beyond is refused.
 const MOST_PROCESSES: usize = 10_000;
 const MOST_RUNNING: usize = 500_000;
 
@@ -76,6 +76,22 @@ pub struct Announced {
     pub bye: bool,
 }
 
+/// What follows from what a process told.
+#[derive(Clone, Debug, Default)]
+pub struct Heard {
+    /// Whether it was known before.
+    pub is_known: bool,
+    /// The spans that nobody will end any more.
+    pub abandoned: Vec<(TraceId, SpanId)>,
+}
+
+/// More processes or running spans are not watched over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "more than {MOST_PROCESSES} processes announce spans, or more than {MOST_RUNNING} spans run; announce again later"
+)]
+pub struct NoRoom;
+
 impl Registry {
     /// Waits so long for a process to be heard of again.
     #[must_use]
@@ -84,21 +100,35 @@ impl Registry {
     }
 
     /// Takes note of what a process told. Returns whether it was known, and the spans that are abandoned by it.
-    pub fn hear(&self, announced: Announced) -> (bool, Vec<(TraceId, SpanId)>) {
+    ///
+    /// # Errors
+    ///
+    /// If there is no room: a span that nobody watches over would seem to run for ever.
+    pub fn hear(&self, announced: Announced) -> Result<Heard, NoRoom> {
         let mut inner = self.inner();
         let is_known = inner.processes.contains_key(&announced.process);
         if announced.bye {
             let gone = inner.processes.remove(&announced.process);
-            let running: Vec<_> =
+            let abandoned: Vec<_> =
                 gone.map(|process| process.running).unwrap_or_default().into_iter().collect();
-            running.iter().for_each(|span| drop(inner.running.remove(span)));
-            return (is_known, running);
+            abandoned.iter().for_each(|span| drop(inner.running.remove(span)));
+            return Ok(Heard { is_known, abandoned });
         }
-        if !is_known && inner.processes.len() >= MOST_PROCESSES {
-            return (false, Vec::new());
+        if (!is_known && inner.processes.len() >= MOST_PROCESSES)
+            || inner.running.len() + announced.started.len() > MOST_RUNNING
+        {
+            return Err(NoRoom);
         }
         let Inner { processes, running } = &mut *inner;
-        let process = processes.entry(announced.process.clone()).or_insert_with(|| Process {
+        for span in &announced.started {
+            // Whoever announces it last is waited for.
+            if let Some(before) = running.insert(*span, announced.process.clone())
+                && let Some(before) = processes.get_mut(&before)
+            {
+                before.running.remove(span);
+            }
+        }
+        let process = processes.entry(announced.process).or_insert_with(|| Process {
             service: None,
             last_seen: Instant::now(),
             last_seen_us: 0,
@@ -111,32 +141,33 @@ impl Registry {
         process.last_seen_us = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
         process.service = announced.service.or_else(|| process.service.take());
         process.health = announced.health.or_else(|| process.health.take());
-        for span in announced.started {
-            process.spans += 1;
-            if running.len() < MOST_RUNNING {
-                running.insert(span, announced.process.clone());
-                process.running.insert(span);
+        process.spans += announced.started.len() as u64;
+        process.running.extend(announced.started);
+        Ok(Heard { is_known, abandoned: Vec::new() })
+    }
+
+    /// Forgets spans that have ended.
+    pub fn forget(&self, spans: &[(TraceId, SpanId)]) {
+        let mut inner = self.inner();
+        for span in spans {
+            if let Some(process) = inner.running.remove(span)
+                && let Some(process) = inner.processes.get_mut(&process)
+            {
+                process.running.remove(span);
             }
         }
-        (is_known, Vec::new())
     }
 
     /// Takes note of spans that ended.
     pub fn ended(&self, changes: &Changes) {
-        let mut inner = self.inner();
-        if inner.running.is_empty() {
+        if self.inner().running.is_empty() {
             return;
         }
-        for change in changes {
-            let Change::Span(span) = change else { continue };
-            let id = (span.trace_id, span.span_id);
-            if span.state.is_final()
-                && let Some(process) = inner.running.remove(&id)
-                && let Some(process) = inner.processes.get_mut(&process)
-            {
-                process.running.remove(&id);
-            }
-        }
+        let ended = changes.iter().filter_map(|change| match change {
+            Change::Span(span) if span.state.is_final() => Some((span.trace_id, span.span_id)),
+            Change::Span(_) | Change::Trace(_) => None,
+        });
+        self.forget(&ended.collect::<Vec<_>>());
     }
 
     /// Forgets processes that were not heard of for too long, and returns the spans that they left running.
@@ -168,5 +199,32 @@ impl Registry {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn announced(process: usize, spans: std::ops::Range<u64>) -> Announced {
+        let id = |at: u64| (TraceId::from_bytes([1; 16]), SpanId::from_bytes(at.to_be_bytes()));
+        let started = spans.map(id).collect();
+        Announced { process: process.to_string(), started, ..Announced::default() }
+    }
+
+    #[test]
+    fn no_more_is_taken_than_is_watched_over() {
+        let registry = Registry::new(Duration::from_secs(3600));
+        for process in 0..MOST_PROCESSES {
+            assert!(!registry.hear(announced(process, 0..0)).unwrap().is_known);
+        }
+        assert!(registry.hear(announced(MOST_PROCESSES, 1..2)).is_err());
+        let most = MOST_RUNNING as u64;
+        assert!(registry.hear(announced(7, 1..most)).unwrap().is_known);
+        assert!(registry.hear(announced(7, most..most + 2)).is_err());
+        registry.hear(announced(7, most..most + 1)).unwrap();
+        let bye = Announced { bye: true, ..announced(7, 0..0) };
+        assert_eq!(registry.hear(bye).unwrap().abandoned.len(), MOST_RUNNING);
+        assert!(!registry.hear(announced(MOST_PROCESSES, 1..2)).unwrap().is_known);
     }
 }

@@ -12,6 +12,9 @@ const MOST_BYTES: usize = 1024;
 /// The most tags, and the most facts in the metadata.
 const MOST_ITEMS: usize = 100;
 
+/// The most bytes of the metadata.
+const MOST_METADATA: usize = 32 << 10;
+
 /// What all spans of a trace share; each span may carry it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
@@ -101,7 +104,27 @@ fn metadata(attributes: &Attributes<'_>) -> Map<String, Value> {
         metadata.extend(facts.map(|(key, value)| (key.to_owned(), structured(value))));
     }
     metadata.retain(|_, value| value.as_str().is_none_or(|text| text.len() <= MOST_BYTES));
+    // Lists and streams carry it: what is larger is with the span.
+    let mut left = MOST_METADATA;
+    metadata.retain(|key, value| {
+        let size = key.len() + size(value);
+        let fits = size <= left;
+        left -= if fits { size } else { 0 };
+        fits
+    });
     metadata.into_iter().take(MOST_ITEMS).collect()
+}
+
+/// About how many bytes a value has.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => items.iter().map(|item| 1 + size(item)).sum(),
+        Value::Object(fields) => {
+            fields.iter().map(|(key, value)| 4 + key.len() + size(value)).sum()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
+    }
 }
 
 /// A fact, read once more if it is a text of a JSON object, array or text: Langfuse's clients write texts so, too.

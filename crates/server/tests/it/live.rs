@@ -1,6 +1,6 @@
 //! Spans that are announced when they begin, and the stream that tells of them.
 
-use crate::stage::{Stage, span};
+use crate::stage::{Stage, span, text};
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -111,6 +111,163 @@ async fn a_process_that_is_gone_leaves_abandoned_spans() {
     announce(&stage, lines(&[process(), start("03"), json!({"health": {"queued": 1}})])).await;
     announce(&stage, lines(&[process(), json!({"bye": {}})])).await;
     assert_eq!(events.next("span_end").await["span_id"], "03".repeat(8));
+    stage.running.stop().await;
+}
+
+/// A model call of which only the beginning is known, as programs of ours announce it.
+fn asking(id: &str, said: &str) -> Value {
+    let messages = json!([{"role": "user", "parts": [{"type": "text", "content": said}]}]);
+    json!({"start": {"trace_id": TRACE, "span_id": id.repeat(8), "name": "chat gpt-4o-mini",
+    "start_us": 1_767_225_600_000_000_u64, "attributes": {
+        "gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o-mini",
+        "gen_ai.request.temperature": 0.7, "gen_ai.request.stop_sequences": ["END"],
+        "session.id": "s", "user.id": "u", "gen_ai.input.messages": messages.to_string(),
+    }}})
+}
+
+#[tokio::test]
+async fn a_span_that_runs_shows_what_it_was_asked() {
+    let stage = Stage::with(|options| options.live_timeout = Duration::from_secs(3600)).await;
+    let mut oat = Events::open(&stage, "/api/v1/stream?q=oat").await;
+    let said = format!("Latte with oat milk? {}", "please ".repeat(100));
+    announce(&stage, lines(&[process(), asking("03", "Tea?"), asking("02", &said)])).await;
+
+    // The stream finds it by its words, and leaves it to whoever looks to fetch them.
+    let told = oat.next("span_start").await;
+    assert_eq!((&told["span_id"], &told["kind"]), (&json!("02".repeat(8)), &json!("generation")));
+    assert!(!told.to_string().contains("milk"), "{told}");
+
+    let span = format!("/api/v1/traces/{TRACE}/spans/{}", "02".repeat(8));
+    let detail = stage.get(&span).await;
+    assert_eq!(detail["state"], "running");
+    assert_eq!(detail["messages"][0]["role"], "user");
+    assert_eq!(detail["messages"][0]["parts"][0]["text"], json!(said), "{}", detail["messages"]);
+    assert_eq!(detail["parameters"]["temperature"], 0.7);
+    let trace = stage.get(&format!("/api/v1/traces/{TRACE}")).await;
+    assert_eq!(
+        (&trace["trace"]["session_id"], &trace["trace"]["user_id"]),
+        (&json!("s"), &json!("u"))
+    );
+    let preview = trace["trace"]["input_preview"].as_str().unwrap();
+    assert!(preview.contains("Tea?") || preview.contains("oat milk"), "{preview}");
+
+    // The span itself says it again, and better.
+    let mut ended = span_with_input(2, "Latte with oat milk, and what else?");
+    ended.name = "chat gpt-4o-mini".to_owned();
+    stage.send(vec![ended]).await;
+    let detail = stage.get(&span).await;
+    assert_eq!((&detail["state"], &detail["messages"]), (&json!("done"), &Value::Null));
+    assert_eq!(detail["input"], "Latte with oat milk, and what else?");
+
+    // What a process was asking when it vanished is still there.
+    announce(&stage, lines(&[process(), json!({"bye": {}})])).await;
+    let span = format!("/api/v1/traces/{TRACE}/spans/{}", "03".repeat(8));
+    let abandoned = async {
+        loop {
+            let detail = stage.get(&span).await;
+            if detail["state"] == "abandoned" {
+                return detail;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let detail = tokio::time::timeout(Duration::from_secs(20), abandoned).await.unwrap();
+    assert_eq!(detail["messages"][0]["parts"][0]["text"], "Tea?");
+    stage.running.stop().await;
+}
+
+fn span_with_input(id: u8, input: &str) -> opentelemetry_proto::tonic::trace::v1::Span {
+    let mut span = span(1, id, 0, "answer", 0, 50);
+    span.attributes.push(text("input.value", input));
+    span
+}
+
+#[tokio::test]
+async fn what_is_announced_is_small_whoever_sends_it() {
+    let stage = Stage::new().await;
+    let mut huge = asking("02", &"x".repeat(5_000_000));
+    let attributes = huge["start"]["attributes"].as_object_mut().unwrap();
+    attributes.extend((0..200).map(|at| (format!("more {at}"), json!("y".repeat(1000)))));
+    announce(&stage, lines(&[process(), huge])).await;
+    let detail = stage.get(&format!("/api/v1/traces/{TRACE}/spans/{}", "02".repeat(8))).await;
+    assert!(detail["attributes"].to_string().len() < 80_000);
+    assert_eq!(detail["truncated"], json!(["input"]));
+    assert!(detail["messages"][0]["parts"][0]["text"].as_str().unwrap().starts_with("xxx"));
+    stage.running.stop().await;
+}
+
+#[tokio::test]
+async fn the_stream_carries_no_payloads() {
+    let stage = Stage::new().await;
+    let mut events = Events::open(&stage, "/api/v1/stream").await;
+    let mut fat = span_with_input(2, &"x".repeat(1_000_000));
+    let facts = json!({"small": [1, 2], "large": vec!["y".repeat(1000); 1000]});
+    fat.attributes.push(text("metadata", &facts.to_string()));
+    stage.send(vec![fat]).await;
+    assert!(events.next("span_end").await.to_string().len() < 4096);
+    let trace = events.next("trace").await;
+    assert!(
+        trace.to_string().len() < 4096 && trace["metadata"]["small"] == json!([1, 2]),
+        "{trace}"
+    );
+    let detail = stage.get(&format!("/api/v1/traces/{TRACE}/spans/{}", "02".repeat(8))).await;
+    assert!(detail["attributes"].to_string().len() > 1_500_000);
+    stage.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_start_that_comes_after_its_end_is_not_waited_for() {
+    let stage = Stage::new().await;
+    stage.send(vec![span(1, 2, 0, "chat gpt-4o-mini", 0, 50)]).await;
+    let running = async || {
+        let health = stage.get("/api/v1/health").await;
+        let senders = health["senders"].as_array().unwrap();
+        senders.iter().find(|sender| sender["process"] == "p-1").unwrap()["running"].clone()
+    };
+    announce(&stage, lines(&[process(), start("02"), start("03")])).await;
+    assert_eq!(running().await, 1);
+    // By whichever of two processes it was announced, its end is the end of it.
+    let other = json!({"process": {"id": "p-2"}});
+    announce(&stage, lines(&[other, start("03")])).await;
+    assert_eq!(running().await, 0);
+    stage.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_process_whose_clock_is_wrong_is_seen_all_the_same() {
+    let stage = Stage::new().await;
+    for (id, start_us) in [("02", 0), ("03", 32_503_680_000_000_000), ("04", u64::MAX)] {
+        let mut start = start(id);
+        start["start"]["start_us"] = start_us.into();
+        assert_eq!(announce(&stage, lines(&[process(), start])).await["started"], 1, "{start_us}");
+    }
+    let trace = stage.get(&format!("/api/v1/traces/{TRACE}")).await;
+    assert_eq!(
+        (&trace["trace"]["open_spans"], &trace["spans"][2]["state"]),
+        (&json!(3), &json!("running"))
+    );
+    let ends = (2..5).map(|id| span(1, id, 0, "answer", 0, 50));
+    stage.send(ends.collect()).await;
+    let trace = stage.get(&format!("/api/v1/traces/{TRACE}")).await;
+    assert_eq!(
+        (&trace["trace"]["open_spans"], &trace["trace"]["state"]),
+        (&json!(0), &json!("done"))
+    );
+    stage.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_span_that_was_given_up_runs_again_when_it_is_announced_again() {
+    let stage = Stage::with(|options| options.live_timeout = Duration::from_millis(200)).await;
+    let mut events = Events::open(&stage, "/api/v1/stream").await;
+    announce(&stage, lines(&[process(), asking("02", "Tea?")])).await;
+    assert_eq!(events.next("span_end").await["state"], "abandoned");
+    // In other words than the first time, be they more or fewer.
+    for said in ["Tea, please?", "T?", "Tea? Tea? Tea?"] {
+        announce(&stage, lines(&[process(), asking("02", said)])).await;
+        assert_eq!(events.next("span_start").await["state"], "running", "{said}");
+        assert_eq!(events.next("span_end").await["state"], "abandoned");
+    }
     stage.running.stop().await;
 }
 

@@ -137,6 +137,48 @@ test('a broken connection is taken up where it broke off', async () => {
   way.close();
 });
 
+test('a call that runs shows what it was asked, and the whole of it when it ends', async () => {
+  const traceId = hex(16);
+  const spanId = hex(8);
+  const at = Date.now();
+  const messages = (content) => JSON.stringify([{ role: 'user', parts: [{ type: 'text', content }] }]);
+  await server.announce({
+    start: {
+      trace_id: traceId,
+      span_id: spanId,
+      name: 'chat slow-model',
+      start_us: at * 1000,
+      attributes: {
+        'gen_ai.operation.name': 'chat',
+        'gen_ai.request.model': 'slow-model',
+        'gen_ai.input.messages': messages('An iced latte with …[+20000 bytes]'),
+      },
+    },
+  });
+  const { page, open, close } = await openPage(browser, server);
+  await open(`/trace/${traceId}/${spanId}`);
+  const detail = page.locator('.detail');
+  await detail.getByText('An iced latte with').first().waitFor();
+  await detail.getByText('input is shown in part until it ends').waitFor();
+  await server.send([
+    span({
+      traceId,
+      spanId,
+      name: 'chat slow-model',
+      from: at,
+      to: Date.now(),
+      values: {
+        'gen_ai.operation.name': 'chat',
+        'gen_ai.request.model': 'slow-model',
+        'gen_ai.input.messages': messages('An iced latte with oat milk'),
+      },
+    }),
+  ]);
+  await detail.getByText('An iced latte with oat milk').first().waitFor();
+  assert.equal(await detail.getByText('in part').count(), 0);
+  await close();
+});
+
 test('a running row can be clicked while it grows', async () => {
   const traceId = hex(16);
   const spanId = hex(8);

@@ -12,7 +12,10 @@ import { code } from './code.js';
  * @param {Node} node
  */
 export function troubles(detail, node) {
-  const odd = [...node.odd, ...detail.truncated.map((name) => `${name} was too large and was cut`)];
+  // A start is announced in short; the span brings the whole.
+  const cut = (/** @type {string} */ name) =>
+    detail.state === 'running' ? `${name} is shown in part until it ends` : `${name} was too large and was cut`;
+  const odd = [...node.odd, ...detail.truncated.map(cut)];
   return [
     detail.error && failure(detail.error, stackOf(detail)),
     odd.length > 0 && h('div', { class: 'trouble', role: 'note' }, ...odd.map((text) => h('div', null, text))),

@@ -2,11 +2,12 @@
 
 use crate::address::ServerAddress;
 use crate::config::read::Environment;
-use crate::destination::Destination;
+use crate::destination::{Destination, is_same_host};
 use crate::error::{ConfigError, Kind};
 use crate::limits::Limits;
 use crate::sampling::Sampling;
 use std::path::PathBuf;
+use url::Url;
 
 const SERVER: &str = "GLASSBOX_SERVER";
 const KEY: &str = "GLASSBOX_SERVER_KEY";
@@ -50,14 +51,30 @@ pub(super) fn add(
     (limits, sampling): (Limits, Sampling),
 ) -> Result<Option<Destination>, ConfigError> {
     let address = address(env)?;
-    // One that is named stays where it is; one that was found may come back somewhere else.
-    let folder = folder(env).filter(|_| env.get(SERVER).is_none());
-    if let Some(address) = &address {
-        for destination in destinations.iter_mut() {
-            if destination.announces_to(address)? {
-                return Ok(None);
-            }
+    if env.get(SERVER).is_some_and(|value| super::spool::is_off(&value)) {
+        return Ok(None);
+    }
+    let folder = folder(env);
+    // A server that two of them lead to hears of a span once.
+    let mut is_reached = false;
+    let mut asked: Vec<Url> = Vec::new();
+    for destination in destinations.iter_mut() {
+        let Some(url) = destination.fixed_url().cloned() else { continue };
+        if asked.iter().all(|other| !is_same_host(other, &url)) {
+            is_reached |= destination.may_announce(folder.as_deref());
+            asked.push(url);
         }
+    }
+    // One that is named stays where it is; one that was found may come back somewhere else.
+    let folder = folder.filter(|_| env.get(SERVER).is_none());
+    if let Some(address) = address.as_ref().filter(|_| folder.is_none()) {
+        is_reached = false;
+        for destination in destinations.iter_mut() {
+            is_reached = is_reached || destination.announces_to(address)?;
+        }
+    }
+    if is_reached {
+        return Ok(None);
     }
     let destination = match (folder, &address) {
         (Some(folder), address) => Destination::found_in(folder, address.as_ref())?,

@@ -29,7 +29,7 @@ pub(crate) struct HttpTarget {
     /// Authorities that are trusted besides the system's.
     pub(crate) certificates: Vec<Certificate>,
     /// Where spans are announced when they begin, if anywhere.
-    pub(crate) live: Option<Box<LiveTarget>>,
+    pub(crate) live: Option<LiveTarget>,
     /// Where it is now, if it may be anywhere.
     pub(crate) whereabouts: Option<Arc<Whereabouts>>,
     /// What to check when the destination does not accept the credentials.
@@ -42,11 +42,16 @@ impl HttpTarget {
         Format { gzip: self.gzip, json: self.protocol == Protocol::HttpJson }
     }
 
-    /// Returns the address and the headers as they are now.
-    pub(crate) fn now(&self) -> (Url, HeaderMap) {
-        match self.whereabouts.as_ref().and_then(|whereabouts| whereabouts.now()) {
-            Some(here) => (here.spans, here.headers),
-            None => (self.url.clone(), self.headers.clone()),
+    /// Tells whether it is a glassbox server, and not only perhaps.
+    pub(crate) const fn is_server(&self) -> bool {
+        matches!(self.live, Some(LiveTarget::Named(_) | LiveTarget::Found(_)))
+    }
+
+    /// Returns the address and the headers as they are now; `None` if the server that may be anywhere is not there.
+    pub(crate) fn now(&self) -> Option<(Url, HeaderMap)> {
+        match &self.whereabouts {
+            Some(whereabouts) => whereabouts.now().map(|here| (here.spans, here.headers)),
+            None => Some((self.url.clone(), self.headers.clone())),
         }
     }
 

@@ -27,7 +27,7 @@ pub(super) fn is_about_tls(error: &str) -> bool {
 impl Advice {
     pub(super) const fn for_target(target: &HttpTarget) -> Self {
         let (address, authority, timeout) = match target.profile {
-            Profile::OpenTelemetry if target.live.is_some() => {
+            Profile::OpenTelemetry if target.is_server() => {
                 ("GLASSBOX_SERVER", "GLASSBOX_CA_FILE", "OTEL_EXPORTER_OTLP_TIMEOUT")
             }
             Profile::Langfuse => ("LANGFUSE_BASE_URL", "GLASSBOX_CA_FILE", "LANGFUSE_TIMEOUT"),

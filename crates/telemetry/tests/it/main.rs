@@ -6,6 +6,7 @@ mod tls;
 mod logs;
 
 mod accounting;
+mod announcements;
 mod bus;
 mod delivery;
 mod faults;

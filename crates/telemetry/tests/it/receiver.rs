@@ -20,6 +20,8 @@ pub(crate) struct Received {
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) export: ExportTraceServiceRequest,
+    /// The lines, if it is an announcement.
+    pub(crate) lines: Vec<String>,
     pub(crate) status: u16,
 }
 
@@ -132,7 +134,12 @@ async fn receive(State(inner): State<Arc<Inner>>, request: Request<Body>) -> Res
     let is_gzip = parts.headers.get("content-encoding").is_some_and(|coding| coding == "gzip");
     let raw = if is_gzip { gunzip(&body) } else { body.to_vec() };
     let is_json = parts.headers.get("content-type").is_some_and(|kind| kind == "application/json");
-    let export = if is_json {
+    let mut lines = Vec::new();
+    let export = if !parts.uri.path().ends_with("/v1/traces") {
+        // A question, or an announcement.
+        lines.extend(String::from_utf8_lossy(&raw).lines().map(str::to_owned));
+        ExportTraceServiceRequest::default()
+    } else if is_json {
         serde_json::from_slice(&raw).unwrap()
     } else {
         ExportTraceServiceRequest::decode(raw.as_slice()).unwrap()
@@ -143,6 +150,7 @@ async fn receive(State(inner): State<Arc<Inner>>, request: Request<Body>) -> Res
         path: parts.uri.path().to_owned(),
         headers: parts.headers,
         export,
+        lines,
         status: 0,
     };
     let reply = {

@@ -51,6 +51,38 @@ fn one_that_the_variables_lead_to_is_not_sent_everything_twice() {
 }
 
 #[test]
+fn one_that_is_named_is_a_destination_besides_one_that_others_lead_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = ServerAddress::new("http://127.0.0.1:4318").with_secret("t");
+    let _posted = address.post(&folder.path().join("glassbox")).unwrap();
+    let here = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318");
+    let there = ("GLASSBOX_SERVER", "http://box:4318");
+    check(folder.path(), &[here, there], &["otlp", "glassbox (http://box:4318)"]);
+    check(folder.path(), &[here, ("GLASSBOX_SERVER", "http://127.0.0.1:4318")], &["otlp"]);
+}
+
+#[test]
+fn a_server_that_two_variables_lead_to_hears_of_a_span_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let both = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318"),
+        ("LANGFUSE_BASE_URL", "http://127.0.0.1:4318"),
+        ("LANGFUSE_PUBLIC_KEY", "pk-lf-1"),
+        ("LANGFUSE_SECRET_KEY", "sk-lf-1"),
+    ];
+    let announcing = |variables: &[(&str, &str)]| {
+        let settings = read(folder.path(), variables).unwrap();
+        assert_eq!(settings.destinations.len(), 2);
+        format!("{:?}", settings.destinations).matches("live: Some").count()
+    };
+    assert_eq!(announcing(&both), 1);
+    let apart = [&both[1..], &[COLLECTOR]].concat();
+    assert_eq!(announcing(&apart), 2);
+    let off = [&both[..], &[("GLASSBOX_SERVER", "off")]].concat();
+    assert_eq!(announcing(&off), 0);
+}
+
+#[test]
 fn what_names_no_server_is_told() {
     let folder = tempfile::tempdir().unwrap();
     for (value, expected) in [

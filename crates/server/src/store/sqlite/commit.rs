@@ -336,9 +336,12 @@ fn entry(new: &NewSpan, id: i64, rank: Rank, block: i64, context: usize) -> Entr
 
 /// Tells whether a message about a span replaces the one that is there.
 fn says_more(state: State, rank: Rank, old: &Entry) -> bool {
-    if rank.digest == old.rank.digest {
+    if old.state == State::Abandoned && state == State::Running && rank.class == old.rank.class {
         // A span that was given up is announced once more: its process is there after all.
-        return old.state == State::Abandoned && state == State::Running;
+        return true;
+    }
+    if rank.digest == old.rank.digest {
+        return false;
     }
     // Parts that are put together anew hold all that there was.
     rank > old.rank || (rank.class, old.rank.class) == (PARTS, PARTS)
