@@ -18,7 +18,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// The name of the cookie.
+/// What the names of cookies begin with; the port follows, for a browser sends cookies to all ports of a host.
 const COOKIE: &str = "glassbox_token";
 
 /// What the page may load: what is its own, and nothing else.
@@ -78,7 +78,7 @@ impl Access {
                 pair.split_once(':').is_some_and(|(_, secret)| self.is_token(secret))
             })
         };
-        bearer || secret() || cookie(headers).is_some_and(|token| self.is_token(token))
+        bearer || secret() || cookies(headers).any(|token| self.is_token(token))
     }
 
     fn has_keys(&self, headers: &HeaderMap) -> bool {
@@ -122,11 +122,14 @@ fn basic(headers: &HeaderMap) -> Option<String> {
     String::from_utf8(pair).ok()
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
+/// The tokens of all servers on this host.
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let cookies =
         headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|cookies| cookies.split(';'));
-    pairs.find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+    cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| {
+        let (name, value) = pair.trim().split_once('=')?;
+        name.starts_with(COOKIE).then_some(value)
+    })
 }
 
 /// Lets nobody in who asks for another host or comes from another origin, and turns a token in the address into a cookie.
@@ -177,7 +180,8 @@ fn checked(access: &Access, request: &Request) -> Result<Option<Response>, ApiEr
         );
     }
     // The token is random hex, so it needs no escape.
-    let set = format!("{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/; Max-Age=31536000");
+    let port = host.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok()).unwrap_or(0);
+    let set = format!("{COOKIE}_{port}={token}; HttpOnly; SameSite=Strict; Path=/; Max-Age=31536000");
     let to = [(header::LOCATION, request.uri().path().to_owned()), (header::SET_COOKIE, set)];
     Ok(Some((StatusCode::SEE_OTHER, to).into_response()))
 }

@@ -23,7 +23,15 @@ async fn whoever_looks_needs_the_token() {
     let cookie = response.headers()["set-cookie"].to_str().unwrap().to_owned();
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
     let cookie = cookie.split(';').next().unwrap();
-    assert_eq!(get("/api/v1/traces").header("cookie", cookie).send().await.unwrap().status(), 200);
+    // A browser sends the cookies of all ports, so each server has a name of its own for it.
+    let port = stage.running.otlp.rsplit(':').next().unwrap();
+    assert!(cookie.starts_with(&format!("glassbox_token_{port}=")), "{cookie}");
+    for sent in [cookie.to_owned(), format!("a=b; glassbox_token_1=other; {cookie}; c")] {
+        let answer = get("/api/v1/traces").header("cookie", sent).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+    let other = get("/api/v1/traces").header("cookie", "glassbox_token_1=other");
+    assert_eq!(other.send().await.unwrap().status(), 401);
     assert_eq!(get("/?token=wrong").send().await.unwrap().status(), 403);
 
     let page = get("/trace/0101").send().await.unwrap();
