@@ -1,7 +1,7 @@
 //! What is particular to the store in a file: the file itself, retention, search, other processes.
 
 use crate::contract::{batch, write};
-use crate::stage::{call, span};
+use crate::stage::{self, call, span};
 use glassbox_server::filter::Filter;
 use glassbox_server::store::{
     Change, SqliteOptions, SqliteStore, Store, StoreError, TraceQuery, examine,
@@ -80,7 +80,11 @@ fn texts_are_searched_and_forgotten_with_their_traces() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(&folder);
     let store = SqliteStore::open(options.clone()).unwrap();
-    write(&store, batch(vec![call(1, 1, 0, 0, 10), span(1, 2, 1, "grind beans", 1, 2)]));
+    // Of a conversation that is as long as models take, the end can be found, too.
+    let mut long = span(1, 3, 1, "long", 2, 3);
+    let text = (0..130_000).map(|at| format!("w{} ", at % 5000)).collect::<String>() + "espresso";
+    long.attributes.push(stage::text("input.value", &text));
+    write(&store, batch(vec![call(1, 1, 0, 0, 10), span(1, 2, 1, "grind beans", 1, 2), long]));
     store.settle().blocking_recv().unwrap().unwrap();
     for (words, count) in [
         ("latte", 1),
@@ -88,6 +92,8 @@ fn texts_are_searched_and_forgotten_with_their_traces() {
         ("lat*", 1),
         ("tea", 0),
         ("beans", 1),
+        ("espresso", 1),
+        ("\"w4999 w0\"", 1),
         ("\"oat milk\"", 1),
     ] {
         assert_eq!(found(&store, words), count, "{words}");

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// The most bytes of a span's texts that can be searched.
-const MOST_TEXT: usize = 64 << 10;
+const MOST_TEXT: usize = 1 << 20;
 
 /// Indexes blocks for about so long, or until the thread is wanted for other things, in one transaction. Returns whether
 /// some are left.
