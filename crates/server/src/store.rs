@@ -24,6 +24,9 @@ use glassbox_trace::id::{SpanId, TraceId};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
+/// The most scores of one trace that are told at once.
+pub const MOST_SCORES_OF_TRACE: usize = 100_000;
+
 /// The most spans of one trace.
 pub const MOST_SPANS_OF_TRACE: i64 = 1 << 20;
 
@@ -116,6 +119,17 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// If the store cannot be read, or the cursor is none of its own.
     fn scores(&self, query: &ScoreQuery) -> Result<Page<ScoreView>, StoreError>;
+
+    /// Returns the scores of a trace and its spans, the last to arrive first.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    fn scores_of(&self, trace_id: TraceId, most: usize) -> Result<Vec<ScoreView>, StoreError> {
+        let paging = Paging { limit: most, ..Paging::default() };
+        let query = ScoreQuery { trace_ids: vec![trace_id], paging, ..ScoreQuery::default() };
+        Ok(self.scores(&query)?.items)
+    }
 
     /// Counts what a list has, all parts together.
     ///

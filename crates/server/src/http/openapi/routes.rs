@@ -103,7 +103,7 @@ pub(super) const ROUTES: &[Route] = &[
     ),
     get(
         "/api/v1/traces/{trace_id}/otlp",
-        "The spans of a trace that have ended, as OTLP in JSON",
+        "The spans of a trace that have ended, with its scores, as OTLP in JSON",
         Body::Other(JSON, "An ExportTraceServiceRequest of OTLP"),
     ),
     Route {
