@@ -114,7 +114,7 @@ async fn what_an_export_wrote_leaves_the_span_as_it_was() {
     // It is the same span to the byte.
     let trace_id = "01".repeat(16).parse().unwrap();
     let span_id = "01".repeat(8).parse().unwrap();
-    let store = &stage.running.app.store;
+    let store = &stage.running.store;
     let raw = store.span(trace_id, span_id).unwrap().unwrap();
     assert_eq!(raw.bytes, prost::Message::encode_to_vec(&plain));
     // And it is known again.

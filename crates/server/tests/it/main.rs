@@ -2,6 +2,7 @@
 
 mod stage;
 mod otlp;
+mod evaluation;
 mod contract;
 mod order;
 mod sqlite;
