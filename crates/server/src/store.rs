@@ -5,9 +5,13 @@
 
 mod batch;
 mod query;
+mod metrics;
 mod sqlite;
 
 pub use batch::{Batch, Block, Change, Changes, NewScore, NewSpan, OriginBytes, Packer, Written};
+pub use metrics::{
+    Dimension, MOST_GROUPS, Measure, MetricsGroup, MetricsQuery, Numbers, Step, View,
+};
 pub use query::{
     Countable, FacetKey, Grouping, Order, Paging, ScoreKind, ScoreQuery, ScoreValue, Sort,
     StatsQuery, StoreHealth, TraceQuery, Window,
@@ -113,6 +117,13 @@ pub trait Store: Send + Sync + 'static {
     /// If the store cannot be read.
     fn stats(&self, query: &StatsQuery) -> Result<Stats, StoreError>;
 
+    /// Sums up by any facts, in no order.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read, there are too many groups or values, or it takes too long.
+    fn metrics(&self, query: &MetricsQuery) -> Result<Vec<MetricsGroup>, StoreError>;
+
     /// Lists scores, the last to arrive first.
     ///
     /// # Errors
@@ -198,6 +209,14 @@ pub enum StoreError {
     /// The cursor is none that was handed out.
     #[error("the cursor is not one that was handed out; leave it out to begin anew")]
     Cursor,
+    /// There is more to sum up than is held in memory.
+    #[error(
+        "there are more than {MOST_GROUPS} groups, or too many values; ask for fewer facts, or for less time"
+    )]
+    TooMuch,
+    /// It takes longer than anybody should wait.
+    #[error("this takes too long; ask for less time, or for fewer traces by a filter")]
+    Slow,
     /// The store is being closed.
     #[error("the store is closing; send again later")]
     Closed,

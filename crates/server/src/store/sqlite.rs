@@ -21,6 +21,7 @@ mod condition;
 mod judgement;
 mod list;
 mod aggregate;
+mod metrics;
 mod detail;
 mod phrase;
 mod examine;
@@ -28,8 +29,8 @@ mod examine;
 pub use examine::{Examined, examine};
 
 use super::{
-    Batch, Changes, Countable, FacetKey, Paging, Retention, ScoreQuery, StatsQuery, Store,
-    StoreError, StoreHealth, TraceQuery, Window, Written,
+    Batch, Changes, Countable, FacetKey, MetricsGroup, MetricsQuery, Paging, Retention, ScoreQuery,
+    StatsQuery, Store, StoreError, StoreHealth, TraceQuery, Window, Written,
 };
 use crate::filter::Filter;
 use crate::view::{
@@ -148,6 +149,8 @@ impl SqliteStore {
         result.map_err(|error| match error {
             ReadError::Sqlite(error) => self.error(&error),
             ReadError::Cursor => StoreError::Cursor,
+            ReadError::TooMuch => StoreError::TooMuch,
+            ReadError::Slow => StoreError::Slow,
         })
     }
 
@@ -175,6 +178,8 @@ impl SqliteStore {
 enum ReadError {
     Sqlite(rusqlite::Error),
     Cursor,
+    TooMuch,
+    Slow,
 }
 
 impl From<rusqlite::Error> for ReadError {
@@ -289,6 +294,10 @@ impl Store for SqliteStore {
 
     fn stats(&self, query: &StatsQuery) -> Result<Stats, StoreError> {
         self.read(|connection| aggregate::stats(connection, query))
+    }
+
+    fn metrics(&self, query: &MetricsQuery) -> Result<Vec<MetricsGroup>, StoreError> {
+        self.read(|connection| metrics::metrics(connection, query))
     }
 
     fn scores(&self, query: &ScoreQuery) -> Result<Page<ScoreView>, StoreError> {

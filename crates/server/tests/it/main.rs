@@ -9,6 +9,7 @@ mod sqlite;
 mod langfuse;
 mod langfuse_read;
 mod langfuse_v3;
+mod langfuse_metrics;
 mod live;
 mod access;
 mod limits;

@@ -84,7 +84,7 @@ const GROUPS: [(&str, &[&str]); 10] = [
 fn filter(question: &Question) -> Result<Filter, Failed> {
     // It goes before single fields.
     if let Some(text) = question.one("filter") {
-        return conditions::read(text);
+        return conditions::read(text, conditions::Over::Observations);
     }
     let mut filter = question.filter(&FILTERS, ["fromStartTime", "toStartTime"])?;
     if let Some(trace) = question.one("traceId") {

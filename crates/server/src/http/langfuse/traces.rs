@@ -3,7 +3,7 @@
 use super::super::App;
 use super::super::asked::Asked;
 use super::question::Question;
-use super::{Failed, observations};
+use super::{Failed, conditions, observations};
 use crate::detail::SpanDetail;
 use crate::filter::{Condition, Filter, Pattern, Term, TextKey};
 use crate::ingest::langfuse_trace_id;
@@ -37,7 +37,11 @@ pub(in super::super) async fn list(
 ) -> Result<Json<Value>, Failed> {
     let question = Question(asked);
     let page = question.page()?;
-    let filter = question.filter(&FILTERS, ["fromTimestamp", "toTimestamp"])?;
+    let filter = match question.one("filter") {
+        // It goes before single fields.
+        Some(text) => conditions::read(text, conditions::Over::Traces)?,
+        None => question.filter(&FILTERS, ["fromTimestamp", "toTimestamp"])?,
+    };
     let (sort, order) = order(question.one("orderBy"))?;
     let answer = app.ask(move |store| {
         let total = store.count(Countable::Traces(&filter))?;

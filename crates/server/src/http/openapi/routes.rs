@@ -262,6 +262,14 @@ pub(super) const ROUTES: &[Route] = &[
         ..get("/api/public/v3/scores", "Langfuse: lists scores by cursor", LANGFUSE)
     },
     Route {
+        query: METRICS,
+        ..get("/api/public/metrics", "Langfuse: numbers by any facts", LANGFUSE)
+    },
+    Route {
+        query: METRICS,
+        ..get("/api/public/v2/metrics", "Langfuse: numbers by any facts", LANGFUSE)
+    },
+    Route {
         query: PAGES,
         ..get(
             "/api/public/metrics/daily",
@@ -282,6 +290,12 @@ pub(super) const ROUTES: &[Route] = &[
         )
     },
 ];
+
+const METRICS: &[(&str, &str, &str)] = &[(
+    "query",
+    "string",
+    "JSON: view, metrics, dimensions, filters, timeDimension, fromTimestamp, toTimestamp, orderBy, config",
+)];
 
 const SCORES: &[(&str, &str, &str)] = &[
     PAGES[0],

@@ -6,7 +6,7 @@ use crate::store::{ScoreKind, ScoreQuery, ScoreValue};
 use rusqlite::types::Value;
 
 /// The environment of what names none.
-const DEFAULT_ENVIRONMENT: &str = "default";
+pub(super) const DEFAULT_ENVIRONMENT: &str = "default";
 
 pub(super) fn wanted(query: &ScoreQuery) -> Where {
     let mut all = Where { sql: "1".to_owned(), values: Vec::new() };
