@@ -1,5 +1,7 @@
 //! `glassbox export`: traces of the server as lines, to be kept, compared, or imported elsewhere.
 
+mod precise;
+
 use crate::client::{Client, ServerArgs};
 use crate::paint;
 use crate::progress::Progress;
@@ -78,6 +80,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
              --format jsonl has them"
         );
     }
+    if export.spans_left_out > 0 {
+        let count = paint::count(export.spans_left_out as u64);
+        eprintln!(
+            "{count} spans are left out, since their traces have more than this format takes; --format otlp has them"
+        );
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -96,11 +104,13 @@ struct Export<W> {
     scores: usize,
     /// Scores that the format has no place for.
     left_out: usize,
+    /// Spans beyond what the server answers of one trace.
+    spans_left_out: usize,
 }
 
 impl<W: Write> Export<W> {
     fn new(client: Client, format: Format, out: W) -> Self {
-        Self { client, format, out, traces: 0, spans: 0, scores: 0, left_out: 0 }
+        Self { client, format, out, traces: 0, spans: 0, scores: 0, left_out: 0, spans_left_out: 0 }
     }
 
     async fn run(&mut self, filter: &str, most: usize) -> anyhow::Result<()> {
@@ -141,16 +151,33 @@ impl<W: Write> Export<W> {
 
     async fn langfuse(&mut self, id: &str) -> anyhow::Result<()> {
         let mut trace = self.client.get(&format!("/api/public/traces/{id}"), &[]).await?;
+        let ours = self.client.get(&format!("/api/v1/traces/{id}"), &[]).await?;
+        let scores = self.client.list("/api/v1/scores", &[("trace_id", id)], usize::MAX).await?;
+        precise::of_trace(&mut trace, &ours, &scores);
+        let mut exported = 0;
         if let Some(observations) = trace["observations"].as_array_mut() {
             observations.retain(|one| !one["endTime"].is_null());
-            self.spans += observations.len();
+            exported = observations.len();
         }
+        self.count_spans(&ours, exported);
         self.scores += trace["scores"].as_array().map_or(0, Vec::len);
         self.line(&trace)
     }
 
+    /// Counts those that are exported, and those that ended and are not: answers about a trace have a limit.
+    fn count_spans(&mut self, ours: &Value, exported: usize) {
+        let trace = &ours["trace"];
+        let count = |key: &str| trace[key].as_u64().and_then(|count| usize::try_from(count).ok());
+        let running = ours["spans"].as_array().into_iter().flatten();
+        let running = running.filter(|span| span["end_us"].is_null()).count();
+        let ended = count("spans").unwrap_or_default().saturating_sub(running);
+        self.spans += exported;
+        self.spans_left_out += ended.saturating_sub(exported);
+    }
+
     async fn jsonl(&mut self, id: &str) -> anyhow::Result<()> {
         let trace = self.client.get(&format!("/api/v1/traces/{id}"), &[]).await?;
+        let mut exported = 0;
         for span in trace["spans"].as_array().into_iter().flatten() {
             if span["end_us"].is_null() {
                 continue;
@@ -158,9 +185,10 @@ impl<W: Write> Export<W> {
             let span = span["span_id"].as_str().unwrap_or_default();
             let path = format!("/api/v1/traces/{id}/spans/{span}");
             let span = self.client.get(&path, &[]).await?;
-            self.spans += 1;
+            exported += 1;
             self.line(&span)?;
         }
+        self.count_spans(&trace, exported);
         let scores = self.client.list("/api/v1/scores", &[("trace_id", id)], usize::MAX).await?;
         self.scores += scores.len();
         // The first to arrive first.
@@ -195,9 +223,10 @@ impl<W: Write> Export<W> {
                 }
                 Format::Langfuse => {
                     let id = score["id"].as_str().unwrap_or_default();
-                    let score = self.client.get_below("/api/public/scores", id).await?;
+                    let mut alone = self.client.get_below("/api/public/scores", id).await?;
+                    precise::of_score(&mut alone, score);
                     self.scores += 1;
-                    self.line(&score)?;
+                    self.line(&alone)?;
                 }
             }
         }
