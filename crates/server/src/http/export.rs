@@ -6,6 +6,7 @@
 
 use super::App;
 use super::api::{answer, id};
+use super::asked::InPath;
 use super::error::ApiError;
 use crate::evaluation;
 use crate::store::{
@@ -13,7 +14,7 @@ use crate::store::{
 };
 use crate::view::{RawSpan, ScoreView};
 use crate::wire::{MOST_ATTRIBUTES, MOST_EVENTS, WireSpan};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use glassbox_trace::id::TraceId;
@@ -33,7 +34,7 @@ const SCORES_LEFT_OUT: HeaderName = HeaderName::from_static("glassbox-scores-lef
 /// Answers with the spans of a trace that have ended, as they arrived, and its scores.
 pub(super) async fn trace(
     State(app): State<Arc<App>>,
-    Path(trace_id): Path<String>,
+    InPath(trace_id): InPath<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let trace_id = id::<TraceId>(&trace_id)?;

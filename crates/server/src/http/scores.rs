@@ -25,6 +25,7 @@ const MOST_TEXT: usize = 1000;
 const MOST_COMMENT: usize = 10_000;
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Params {
     trace_id: Option<String>,
     name: Option<String>,

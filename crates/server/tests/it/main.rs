@@ -14,5 +14,6 @@ mod live;
 mod access;
 mod limits;
 mod hostile;
+mod edges;
 mod grpc;
 mod api;

@@ -1,7 +1,7 @@
 //! Langfuse's traces and sessions.
 
 use super::super::App;
-use super::super::asked::Asked;
+use super::super::asked::{Asked, InPath};
 use super::question::Question;
 use super::{Failed, conditions, observations};
 use crate::detail::SpanDetail;
@@ -14,7 +14,7 @@ use crate::store::{
 use crate::view::{SpanSummary, TraceSummary};
 use crate::wire::WireSpan;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -84,7 +84,7 @@ fn order(asked: Option<&str>) -> Result<(Sort, Order), Failed> {
 
 pub(in super::super) async fn one(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    InPath(id): InPath<String>,
 ) -> Result<Json<Value>, Failed> {
     let trace_id = langfuse_trace_id(&id);
     let answer = app.ask(move |store| {
@@ -145,7 +145,7 @@ pub(in super::super) async fn sessions(
 
 pub(in super::super) async fn session(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    InPath(id): InPath<String>,
 ) -> Result<Json<Value>, Failed> {
     let condition = Condition::Text(TextKey::Session, Pattern::new(&id));
     let filter = Filter { terms: vec![Term { negated: false, condition }] };
