@@ -44,7 +44,7 @@ pub(super) async fn trace(
     }
     let work = move || {
         let untold = total.saturating_sub(scores.len());
-        let (request, left_out) = request(spans, scores);
+        let (request, left_out) = request(spans, &scores);
         let mut response = answer(&headers, &request);
         let count = HeaderValue::from(left_out.saturating_add(untold));
         response.headers_mut().insert(SCORES_LEFT_OUT, count);
@@ -78,7 +78,7 @@ struct Written {
 
 /// Writes spans with their scores, and tells how many scores found no room. A span whose bytes are no protobuf that others
 /// would read, as a damaged text makes it, is left out.
-fn request(raw: Vec<RawSpan>, scores: Vec<ScoreView>) -> (ExportTraceServiceRequest, usize) {
+fn request(raw: Vec<RawSpan>, scores: &[ScoreView]) -> (ExportTraceServiceRequest, usize) {
     let (mut spans, mut records) = (Vec::new(), Vec::new());
     let mut told: HashMap<String, NewScore> = HashMap::new();
     for raw in raw.into_iter().filter(|raw| raw.summary.end_us.is_some()) {

@@ -1,6 +1,6 @@
 //! Langfuse's metrics: the same numbers as the query API's statistics, and refusals that say what there is.
 
-use crate::stage::{Stage, call, failed, span, text};
+use crate::stage::{Stage, call, failed, int, span, text};
 use serde_json::{Value, json};
 
 const FROM: &str = "2026-01-01T00:00:00Z";
@@ -229,7 +229,7 @@ async fn what_is_not_known_is_refused_with_what_is() {
         ("dimensions", json!([{"field": "promptName"}]), "type one of name, type"),
         (
             "filters",
-            json!([{"column": "metadata", "key": "k", "operator": "=", "value": "v"}]),
+            json!([{"column": "input", "operator": "=", "value": "v"}]),
             "type one of id, type",
         ),
         ("timeDimension", json!({"granularity": "year"}), "auto, minute"),
@@ -307,4 +307,41 @@ async fn traces_are_filtered_by_their_metadata() {
     let both = json!([{"column": "name", "operator": "=", "value": "order"},
         {"column": "timestamp", "operator": ">=", "value": "2026-01-01T01:00:00Z"}]);
     assert_eq!(total(both).await.1, json!(1));
+}
+
+#[tokio::test]
+async fn observations_are_filtered_by_their_own_metadata_and_that_of_their_trace() {
+    let stage = Stage::new().await;
+    let mut root = span(1, 1, 0, "root", 0, 900);
+    root.attributes = vec![
+        text("langfuse.trace.metadata.shop", "seven"),
+        text("langfuse.observation.metadata.step", "first"),
+    ];
+    let mut child = span(1, 2, 1, "child", 100, 200);
+    child.attributes = vec![
+        int("langfuse.observation.metadata.step", 2),
+        text("langfuse.observation.metadata.shop", "eight"),
+    ];
+    assert!(
+        stage.send(vec![root, child, span(2, 1, 0, "other", 0, 1)]).await.status().is_success()
+    );
+    for path in ["/api/public/observations", "/api/public/v2/observations"] {
+        for (key, operator, value, expected) in [
+            ("shop", "=", "seven", vec!["root"]),
+            ("shop", "=", "eight", vec!["child"]),
+            ("step", "=", "2", vec!["child"]),
+            ("step", "contains", "irs", vec!["root"]),
+            ("step", "none of", "first", vec!["child", "other"]),
+            ("none", "=", "2", vec![]),
+        ] {
+            let filter = json!([{"type": "stringObject", "column": "metadata", "key": key, "operator": operator, "value": value}]);
+            let request = stage.client.get(stage.url(path)).bearer_auth(&stage.running.token);
+            let answer = request.query(&[("filter", filter.to_string())]).send().await.unwrap();
+            let answer: Value = answer.json().await.unwrap();
+            let found = answer["data"].as_array().unwrap().iter();
+            let mut found: Vec<_> = found.map(|one| one["name"].as_str().unwrap()).collect();
+            found.sort_unstable();
+            assert_eq!(found, expected, "{path} {key} {operator} {value}");
+        }
+    }
 }

@@ -25,8 +25,8 @@ impl Over {
             }
             Self::Observations => {
                 "id, type, name, traceId, parentObservationId, environment, level, version, release, userId, sessionId, \
-                 model, tags, startTime, latency, totalCost, totalTokens, isRootObservation; metadata is known of traces, \
-                 and texts are searched by q of /api/v1/spans"
+                 model, tags, startTime, latency, totalCost, totalTokens, isRootObservation, metadata with a key; texts are \
+                 searched by q of /api/v1/spans"
             }
         }
     }
@@ -85,11 +85,14 @@ fn terms(asked: &Asked, over: Over) -> Result<Vec<Term>, Failed> {
         Failed::bad_request(&format!("filter: {column} cannot be asked for by {operator:?} {what}"))
     };
     match column.as_str() {
-        "metadata" if over == Over::Traces => {
+        "metadata" => {
             let key = key.as_deref().filter(|key| !key.is_empty());
             let key =
                 key.ok_or_else(|| wrong("without a key, which names the fact that is meant"))?;
-            let condition = |pattern| Condition::Metadata(key.to_owned(), pattern);
+            let condition = |pattern| match over {
+                Over::Traces => Condition::Metadata(key.to_owned(), pattern),
+                Over::Observations => Condition::OwnMetadata(key.to_owned(), pattern),
+            };
             of_text(operator, value, condition).ok_or_else(|| wrong(TEXT_OPERATORS))
         }
         "isRootObservation" if over == Over::Observations => {
