@@ -140,17 +140,6 @@ impl Client {
         self.answer(request.timeout(Duration::from_secs(60))).await
     }
 
-    /// Asks for something that need not be there.
-    pub(crate) async fn find(&self, path: &str) -> anyhow::Result<Option<Value>> {
-        match self.get(path, &[]).await {
-            Ok(found) => Ok(Some(found)),
-            Err(error) => match error.downcast_ref::<Refused>() {
-                Some(refused) if refused.status == StatusCode::NOT_FOUND => Ok(None),
-                _ => Err(error),
-            },
-        }
-    }
-
     /// Asks for nothing but a header of the answer.
     pub(crate) async fn header(
         &self,

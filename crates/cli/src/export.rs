@@ -9,7 +9,6 @@ use anyhow::Context as _;
 use clap::{Args as ClapArgs, ValueEnum};
 use reqwest::header::HeaderName;
 use serde_json::Value;
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -129,8 +128,7 @@ impl<W: Write> Export<W> {
             self.traces += 1;
         }
         if filter.trim().is_empty() {
-            let known = traces.iter().filter_map(|trace| trace["trace_id"].as_str());
-            self.scores_alone(known.collect(), most).await?;
+            self.scores_alone().await?;
         }
         self.out.flush().context("the output cannot be written")
     }
@@ -196,39 +194,23 @@ impl<W: Write> Export<W> {
     }
 
     /// Scores of traces that never arrived, which no list of traces has.
-    async fn scores_alone(&mut self, mut known: HashSet<&str>, most: usize) -> anyhow::Result<()> {
-        let is_cut = known.len() >= most;
-        let scores = self.client.list("/api/v1/scores", &[], usize::MAX).await?;
-        let mut alone = HashSet::new();
+    async fn scores_alone(&mut self) -> anyhow::Result<()> {
+        let scores = self.client.list("/api/v1/scores", &[("alone", "true")], usize::MAX).await?;
         for score in scores.iter().rev() {
-            let id = score["trace_id"].as_str().unwrap_or_default();
-            if known.contains(id) {
-                continue;
-            }
-            // If there are more traces than were asked for, it may be of one of the others.
-            let is_elsewhere = is_cut && !alone.contains(id) && {
-                let trace = self.client.find(&format!("/api/v1/traces/{id}")).await?;
-                trace.is_some()
-            };
-            if is_elsewhere {
-                known.insert(id);
-                continue;
-            }
-            alone.insert(id);
             match self.format {
-                Format::Otlp => self.left_out += 1,
-                Format::Jsonl => {
-                    self.scores += 1;
-                    self.line(score)?;
+                Format::Otlp => {
+                    self.left_out += 1;
+                    continue;
                 }
+                Format::Jsonl => self.line(score)?,
                 Format::Langfuse => {
                     let id = score["id"].as_str().unwrap_or_default();
                     let mut alone = self.client.get_below("/api/public/scores", id).await?;
                     precise::of_score(&mut alone, score);
-                    self.scores += 1;
                     self.line(&alone)?;
                 }
             }
+            self.scores += 1;
         }
         Ok(())
     }

@@ -29,6 +29,7 @@ const MOST_COMMENT: usize = 10_000;
 pub(super) struct Params {
     trace_id: Option<String>,
     name: Option<String>,
+    alone: Option<bool>,
     limit: Option<usize>,
     cursor: Option<String>,
 }
@@ -42,6 +43,7 @@ pub(super) async fn list(
     let list = ListParams { limit: params.limit, cursor: params.cursor, ..ListParams::default() };
     let query = ScoreQuery {
         trace_ids: trace_id.into_iter().collect(),
+        is_alone: params.alone == Some(true),
         names: params.name.into_iter().collect(),
         paging: list.paging()?,
         ..ScoreQuery::default()

@@ -148,6 +148,7 @@ pub(super) const ROUTES: &[Route] = &[
         query: &[
             ("trace_id", "string", "Only those of this trace"),
             ("name", "string", "Only those of this name"),
+            ("alone", "boolean", "Only those of traces that are not there"),
             LIMIT,
             CURSOR,
         ],
