@@ -117,6 +117,29 @@ impl Client {
         self.answer(request.timeout(Duration::from_secs(60))).await
     }
 
+    /// Asks for JSON, and for a header of the answer that is a count; none is 0.
+    pub(crate) async fn get_with_count(
+        &self,
+        path: &str,
+        name: HeaderName,
+    ) -> anyhow::Result<(Value, usize)> {
+        let request = self.request(self.http.get(self.at(path, &[])?))?;
+        let response = self.send(request.timeout(Duration::from_secs(60))).await?;
+        let count =
+            response.headers().get(name).and_then(|value| value.to_str().ok()?.parse().ok());
+        Ok((self.json(response).await?, count.unwrap_or_default()))
+    }
+
+    /// Asks for what has a name, of whatever characters, below a path.
+    pub(crate) async fn get_below(&self, path: &str, name: &str) -> anyhow::Result<Value> {
+        let mut url = self.at(path, &[])?;
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.push(name);
+        }
+        let request = self.request(self.http.get(url))?;
+        self.answer(request.timeout(Duration::from_secs(60))).await
+    }
+
     /// Asks for nothing but a header of the answer.
     pub(crate) async fn header(
         &self,
@@ -161,6 +184,10 @@ impl Client {
 
     async fn answer(&self, request: RequestBuilder) -> anyhow::Result<Value> {
         let response = self.send(request).await?;
+        self.json(response).await
+    }
+
+    async fn json(&self, response: reqwest::Response) -> anyhow::Result<Value> {
         let body = response.bytes().await.context("the server's answer broke off")?;
         serde_json::from_slice(&body)
             .with_context(|| format!("{} does not answer as a glassbox server does", self.url()))

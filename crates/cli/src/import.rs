@@ -5,6 +5,7 @@ use crate::paint;
 use crate::progress::Progress;
 use anyhow::{Context as _, bail};
 use clap::Args as ClapArgs;
+use glassbox::trace::vocabulary::gen_ai;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 
 mod langfuse;
 mod otlp;
+mod score;
 
 /// As many spans of lines that are a span each go in one request.
 const AT_ONCE: usize = 500;
@@ -159,9 +161,11 @@ impl Import {
                 waiting.events.extend(events);
             } else if said["span_id"].is_string() && said["attributes"].is_object() {
                 waiting.spans.push(said);
+            } else if let Some(event) = score::event(&said) {
+                waiting.events.push(event);
             } else {
-                return Ok(Err("neither an OTLP request (resourceSpans), nor a span as the API answers it (span_id, \
-                     attributes), nor anything of Langfuse's (batch, observations, traceId)"
+                return Ok(Err("neither an OTLP request (resourceSpans), nor a span or score as the API answers it \
+                     (span_id, attributes; trace_id, at_us), nor anything of Langfuse's (batch, observations, traceId)"
                     .to_owned()));
             }
         }
@@ -223,6 +227,7 @@ impl Import {
         // OTLP writes 64-bit numbers as texts.
         let rejected = rejected.as_u64().or_else(|| rejected.as_str()?.parse().ok());
         self.done.spans += spans;
+        self.done.scores += scores_of(request);
         let rejected = usize::try_from(rejected.unwrap_or_default()).unwrap_or(usize::MAX);
         self.done.reject(rejected.min(spans), &partial["errorMessage"]);
         Ok(Ok(()))
@@ -252,7 +257,27 @@ impl Done {
 
 /// Counts the spans of an OTLP request.
 pub(crate) fn spans_of(request: &Value) -> usize {
+    all_spans(request).count()
+}
+
+/// Counts the scores that events of an OTLP request's spans tell.
+pub(crate) fn scores_of(request: &Value) -> usize {
+    let events =
+        all_spans(request).flat_map(|span| span["events"].as_array().into_iter().flatten());
+    let has = |event: &Value, key: &str| {
+        event["attributes"].as_array().is_some_and(|all| all.iter().any(|one| one["key"] == key))
+    };
+    let is_score = |event: &&Value| {
+        event["name"] == gen_ai::EVALUATION_RESULT
+            && has(event, gen_ai::EVALUATION_NAME)
+            && (has(event, gen_ai::EVALUATION_SCORE_VALUE)
+                || has(event, gen_ai::EVALUATION_SCORE_LABEL))
+    };
+    events.filter(is_score).count()
+}
+
+fn all_spans(request: &Value) -> impl Iterator<Item = &Value> {
     let groups = request["resourceSpans"].as_array().into_iter().flatten();
     let scopes = groups.flat_map(|group| group["scopeSpans"].as_array().into_iter().flatten());
-    scopes.map(|scope| scope["spans"].as_array().map_or(0, Vec::len)).sum()
+    scopes.flat_map(|scope| scope["spans"].as_array().into_iter().flatten())
 }

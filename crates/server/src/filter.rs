@@ -59,6 +59,8 @@ pub enum Condition {
     Has(Has),
     /// A fact in the trace's metadata.
     Metadata(String, Pattern),
+    /// A fact in the span's own metadata, else in the trace's. It cannot be typed: Langfuse's API asks like that.
+    OwnMetadata(String, Pattern),
     /// That one of these holds. It cannot be typed: Langfuse's API asks like that.
     Any(Vec<Term>),
 }

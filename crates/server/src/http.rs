@@ -68,6 +68,8 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/api/public/v2/scores", get(langfuse::scores))
         .route("/api/public/v2/scores/{score_id}", get(langfuse::score))
         .route("/api/public/v3/scores", get(langfuse::scores_by_cursor))
+        .route("/api/public/metrics", get(langfuse::metrics))
+        .route("/api/public/v2/metrics", get(langfuse::metrics))
         .route("/api/public/metrics/daily", get(langfuse::daily))
         .route_layer(from_fn_with_state(Arc::clone(app), access::viewer));
     Router::new()

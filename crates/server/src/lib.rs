@@ -10,6 +10,7 @@ pub mod received;
 pub mod view;
 pub mod insight;
 pub mod store;
+pub mod evaluation;
 pub mod message;
 pub mod detail;
 pub mod langfuse;

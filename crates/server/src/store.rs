@@ -5,9 +5,13 @@
 
 mod batch;
 mod query;
+mod metrics;
 mod sqlite;
 
 pub use batch::{Batch, Block, Change, Changes, NewScore, NewSpan, OriginBytes, Packer, Written};
+pub use metrics::{
+    Dimension, MOST_GROUPS, Measure, MetricsGroup, MetricsQuery, Numbers, Step, View,
+};
 pub use query::{
     Countable, FacetKey, Grouping, Order, Paging, ScoreKind, ScoreQuery, ScoreValue, Sort,
     StatsQuery, StoreHealth, TraceQuery, Window,
@@ -23,6 +27,9 @@ use crate::view::{
 use glassbox_trace::id::{SpanId, TraceId};
 use std::time::Duration;
 use tokio::sync::oneshot;
+
+/// The most scores of one trace that are told at once.
+pub const MOST_SCORES_OF_TRACE: usize = 100_000;
 
 /// The most spans of one trace.
 pub const MOST_SPANS_OF_TRACE: i64 = 1 << 20;
@@ -110,12 +117,30 @@ pub trait Store: Send + Sync + 'static {
     /// If the store cannot be read.
     fn stats(&self, query: &StatsQuery) -> Result<Stats, StoreError>;
 
+    /// Sums up by any facts, in no order.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read, there are too many groups or values, or it takes too long.
+    fn metrics(&self, query: &MetricsQuery) -> Result<Vec<MetricsGroup>, StoreError>;
+
     /// Lists scores, the last to arrive first.
     ///
     /// # Errors
     ///
     /// If the store cannot be read, or the cursor is none of its own.
     fn scores(&self, query: &ScoreQuery) -> Result<Page<ScoreView>, StoreError>;
+
+    /// Returns the scores of a trace and its spans, the last to arrive first.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    fn scores_of(&self, trace_id: TraceId, most: usize) -> Result<Vec<ScoreView>, StoreError> {
+        let paging = Paging { limit: most, ..Paging::default() };
+        let query = ScoreQuery { trace_ids: vec![trace_id], paging, ..ScoreQuery::default() };
+        Ok(self.scores(&query)?.items)
+    }
 
     /// Counts what a list has, all parts together.
     ///
@@ -184,6 +209,14 @@ pub enum StoreError {
     /// The cursor is none that was handed out.
     #[error("the cursor is not one that was handed out; leave it out to begin anew")]
     Cursor,
+    /// There is more to sum up than is held in memory.
+    #[error(
+        "there are more than {MOST_GROUPS} groups, or too many values; ask for fewer facts, or for less time"
+    )]
+    TooMuch,
+    /// It takes longer than anybody should wait.
+    #[error("this takes too long; ask for less time, or for fewer traces by a filter")]
+    Slow,
     /// The store is being closed.
     #[error("the store is closing; send again later")]
     Closed,

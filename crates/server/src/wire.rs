@@ -205,6 +205,21 @@ pub(crate) fn fields(bytes: &[u8]) -> impl Iterator<Item = NumberField> {
     })
 }
 
+/// Returns a span's bytes without some of its events, named by their places, and otherwise as they are.
+pub(crate) fn without_events(bytes: &[u8], places: &[usize]) -> Vec<u8> {
+    let mut fields = Fields::new(bytes);
+    let (mut rest, mut place) = (Vec::with_capacity(bytes.len()), 0);
+    loop {
+        let from = fields.position(bytes);
+        let Some(field) = fields.next() else { return rest };
+        let is_event = matches!(field, Ok((11, Value::Bytes(_))));
+        if !is_event || !places.contains(&place) {
+            rest.extend_from_slice(&bytes[from..fields.position(bytes)]);
+        }
+        place += usize::from(is_event);
+    }
+}
+
 fn at_most(what: &'static str, count: usize, limit: usize) -> Result<(), Unusable> {
     if count < limit { Ok(()) } else { Err(Unusable::TooMany { what, limit }) }
 }

@@ -119,6 +119,10 @@ pub mod gen_ai {
     pub const EVALUATION_SCORE_VALUE: &str = "gen_ai.evaluation.score.value";
     /// The verdict in a word.
     pub const EVALUATION_SCORE_LABEL: &str = "gen_ai.evaluation.score.label";
+    /// Why the verdict is what it is.
+    pub const EVALUATION_EXPLANATION: &str = "gen_ai.evaluation.explanation";
+    /// The event that has a verdict on the span that it is on.
+    pub const EVALUATION_RESULT: &str = "gen_ai.evaluation.result";
     /// The name of the managed prompt; newer than version 1.41 on model calls.
     pub const PROMPT_NAME: &str = "gen_ai.prompt.name";
     /// The version of the managed prompt, a string; newer than version 1.41 on model calls.
@@ -317,6 +321,12 @@ pub mod glassbox {
     pub const GUARDRAIL_NAME: &str = "glassbox.guardrail.name";
     /// Whether the check let pass.
     pub const GUARDRAIL_PASSED: &str = "glassbox.guardrail.passed";
+    /// The id of the score that an evaluation's event was written for, a second one with the same id being the same.
+    pub const SCORE_ID: &str = "glassbox.score.id";
+    /// What that score is of, where it is not the span that has the event: `trace`, or the span's id, 16 hex digits.
+    pub const SCORE_OF: &str = "glassbox.score.of";
+    /// The value in JSON where number and label do not tell it: a whole number, yes or no.
+    pub const SCORE_VALUE: &str = "glassbox.score.value";
     /// Bytes to which the texts of a span were cut since its destination found it too large, an int.
     pub const PAYLOAD_LIMIT: &str = "glassbox.payload_limit";
 }

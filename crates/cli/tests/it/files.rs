@@ -21,6 +21,9 @@ fn answers(stage: &Stage) -> Vec<Value> {
         }
         answers.push(whole);
     }
+    let scores = stage.get("/api/v1/scores?limit=500");
+    assert_eq!(scores["next_cursor"], Value::Null);
+    answers.extend(scores["items"].as_array().unwrap().iter().cloned());
     answers
 }
 
@@ -29,7 +32,7 @@ fn langfuse_answers(stage: &Stage) -> Vec<Value> {
     let whole = |trace: &Value| {
         let mut whole =
             stage.get(&format!("/api/public/traces/{}", trace["trace_id"].as_str().unwrap()));
-        // Those of the same millisecond come in any order: the export has no finer time.
+        // Those of the same microsecond come in any order.
         for kind in ["observations", "scores"] {
             let all = whole[kind].as_array_mut().unwrap();
             all.sort_by_key(|one| one["id"].as_str().unwrap().to_owned());
@@ -75,9 +78,7 @@ fn compare(found: &Value, expected: &Value, at: &str) {
         // Sums of spans that began at the same time can be made in another order.
         (Value::Number(found), Value::Number(expected)) if found.is_f64() => {
             let (found, expected) = (found.as_f64().unwrap(), expected.as_f64().unwrap());
-            // Langfuse writes instants in milliseconds.
-            let is_time = at.ends_with(".latency") || at.ends_with(".timeToFirstToken");
-            let most = if is_time { 0.002 } else { expected.abs() * 1e-12 };
+            let most = expected.abs() * 1e-12;
             assert!((found - expected).abs() <= most, "{at}: {found} {expected}");
         }
         _ => assert_eq!(found, expected, "{at}"),
@@ -110,21 +111,32 @@ fn stage_with_all() -> Stage {
                 {"key": "b", "value": {"boolValue": true}},
                 {"key": "l", "value": {"arrayValue": {"values": [{"stringValue": "x"}]}}},
             ],
-            "events": [{"timeUnixNano": "1767225600000002000", "name": "note", "attributes": []}],
+            "events": [
+                {"timeUnixNano": "1767225600000002000", "name": "note", "attributes": []},
+                {"timeUnixNano": "1767225600000003000", "name": "gen_ai.evaluation.result", "attributes": [
+                    {"key": "gen_ai.evaluation.name", "value": {"stringValue": "relevance"}},
+                    {"key": "gen_ai.evaluation.score.value", "value": {"doubleValue": 4.0}},
+                    {"key": "gen_ai.evaluation.explanation", "value": {"stringValue": "to the point"}},
+                ]},
+            ],
             "links": [{"traceId": "1af7651916cd43dd8448eb211c80319c", "spanId": "c7ad6b7169203331"}],
             "status": {"code": 2, "message": "broken"},
         }]}],
     }]}).to_string());
     let trace = "0af7651916cd43dd8448eb211c80319c";
-    for (id, value) in [("n", json!(0.5)), ("b", json!(1)), ("c", json!("bitter"))] {
-        let kind = if id == "b" { "BOOLEAN" } else { "" };
-        let mut score =
-            json!({"id": id, "traceId": trace, "name": "taste", "value": value, "comment": "why"});
-        if !kind.is_empty() {
-            score["dataType"] = kind.into();
-        }
+    for (id, value, observation) in [
+        ("n", json!(0.5), Value::Null),
+        ("whole", json!(3), json!("b7ad6b7169203331")),
+        ("c/ \u{fc}", json!("bitter"), json!("b7ad6b7169203331")),
+        ("of a span that never came", json!(1.0), json!("c7ad6b7169203331")),
+    ] {
+        let score = json!({"id": id, "traceId": trace, "observationId": observation, "name": "taste", "value": value,
+            "comment": "why\n<b>"});
         stage.post("/api/public/scores", &score.to_string());
     }
+    let flag =
+        json!({"id": "b", "traceId": trace, "name": "good", "value": 1, "dataType": "BOOLEAN"});
+    stage.post("/api/public/scores", &flag.to_string());
     stage
 }
 
@@ -132,6 +144,8 @@ fn stage_with_all() -> Stage {
 fn what_is_exported_and_imported_gives_the_same_answers() {
     let stage = stage_with_all();
     let (original, langfuse) = (answers(&stage), langfuse_answers(&stage));
+    let of_others = |score: &&Value| score["name"] == "relevance" && score["value"] == json!(4.0);
+    assert_eq!(original.iter().filter(of_others).count(), 1);
     assert!(original.len() > 80, "{}", original.len());
     std::thread::scope(|scope| {
         for format in ["otlp", "jsonl", "langfuse"] {
@@ -139,6 +153,18 @@ fn what_is_exported_and_imported_gives_the_same_answers() {
             scope.spawn(move || there_and_back(stage, format, original, langfuse));
         }
     });
+}
+
+/// When everything was, to the microsecond.
+fn times(answers: &[Value]) -> std::collections::BTreeSet<String> {
+    let spans =
+        answers.iter().filter(|answer| answer["span_id"].is_string() || answer["at_us"].is_i64());
+    let time = |one: &Value| {
+        let chunk = &one["phases"]["first_chunk_us"];
+        json!([one["id"], one["span_id"], one["start_us"], one["end_us"], one["at_us"], chunk])
+            .to_string()
+    };
+    spans.map(time).collect()
 }
 
 fn there_and_back(stage: &Stage, format: &str, original: &[Value], langfuse: &[Value]) {
@@ -153,13 +179,55 @@ fn there_and_back(stage: &Stage, format: &str, original: &[Value], langfuse: &[V
     assert!(output.status.success(), "{stderr}");
     assert!(stderr.starts_with("imported "), "{stderr}");
     match format {
-        "langfuse" => assert_equal(&langfuse_answers(&fresh), langfuse, format),
+        "langfuse" => {
+            assert_equal(&langfuse_answers(&fresh), langfuse, format);
+            assert_eq!(times(&answers(&fresh)), times(original));
+        }
         _ => assert_equal(&answers(&fresh), original, format),
     }
-    // Once more changes nothing.
-    let before = traces(&fresh);
+    // Once more changes nothing, and so does the way through another server.
+    let before = answers(&fresh);
     run(&mut fresh.command(&["import", path]));
-    assert_equal(&traces(&fresh), &before, format);
+    assert_equal(&answers(&fresh), &before, format);
+    let again = file.with_extension("again");
+    let path = again.to_str().unwrap();
+    run(&mut fresh.command(&["export", "--format", format, "--output", path]));
+    if format != "langfuse" {
+        let lines = |file| std::fs::read_to_string(file).unwrap().lines().count();
+        assert_eq!(lines(&again), lines(&file), "{format}");
+    }
+}
+
+#[test]
+fn scores_without_a_span_are_kept_or_told() {
+    let stage = Stage::new();
+    stage.demo();
+    let running = json!({"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "11".repeat(16),
+        "spanId": "b7ad6b7169203331", "name": "s", "startTimeUnixNano": "1767225600000001000"}]}]}]});
+    stage.post("/v1/traces", &running.to_string());
+    for (id, trace) in [("a", "11"), ("b", "22"), ("c/d", "22")] {
+        let score = json!({"id": id, "traceId": trace.repeat(16), "name": "taste", "value": 1});
+        stage.post("/api/public/scores", &score.to_string());
+    }
+    for (format, told, kept) in [
+        ("otlp", "exported 9 traces with 24 spans\n3 scores are of traces without a span that", 0),
+        ("jsonl", "exported 9 traces with 24 spans and 3 scores\n", 3),
+        ("langfuse", "exported 9 traces with 24 spans and 3 scores\n", 3),
+    ] {
+        let file = stage.folder.path().join(format);
+        let path = file.to_str().unwrap();
+        let (output, _, stderr) =
+            run(&mut stage.command(&["export", "--format", format, "--output", path]));
+        assert!(output.status.success() && stderr.starts_with(told), "{format}: {stderr}");
+        let fresh = Stage::new();
+        run(&mut fresh.command(&["import", path]));
+        let scores = fresh.get("/api/v1/scores");
+        assert_eq!(scores["items"].as_array().unwrap().len(), kept, "{format}: {scores}");
+    }
+    // A trace that was not asked for is no trace that never came.
+    let (_, lines, stderr) =
+        run(&mut stage.command(&["export", "--format", "jsonl", "--limit", "1"]));
+    assert_eq!(lines.matches("\"at_us\"").count(), 2, "{stderr}");
 }
 
 #[test]

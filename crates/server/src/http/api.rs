@@ -1,7 +1,7 @@
 //! The query API: traces, one trace, one span.
 
 use super::App;
-use super::asked::Asked;
+use super::asked::{Asked, InPath};
 use super::clock::now_us;
 use super::error::ApiError;
 use crate::detail::SpanDetail;
@@ -10,7 +10,7 @@ use crate::insight::{Headline, Stretch, critical_path, headline};
 use crate::store::{Order, Paging, Sort, TraceQuery};
 use crate::view::{SpanSummary, TraceSummary, TraceView};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use glassbox_trace::id::{SpanId, TraceId};
@@ -25,6 +25,7 @@ const MOST_SPANS: usize = 50_000;
 
 /// What every list can be asked for.
 #[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ListParams {
     pub(super) q: Option<String>,
     pub(super) sort: Option<String>,
@@ -36,6 +37,16 @@ pub(super) struct ListParams {
 impl ListParams {
     pub(super) fn filter(&self) -> Result<Filter, ApiError> {
         Ok(Filter::parse(self.q.as_deref().unwrap_or_default(), now_us())?)
+    }
+
+    /// Refuses an order where there is only one: an answer that ignored it would be wrong.
+    pub(super) fn unsorted(self) -> Result<Self, ApiError> {
+        match self.sort.is_some() || self.order.is_some() {
+            true => Err(ApiError::bad_request(
+                "sort and order are those of /api/v1/traces; leave them out here",
+            )),
+            false => Ok(self),
+        }
     }
 
     pub(super) fn paging(&self) -> Result<Paging, ApiError> {
@@ -62,11 +73,21 @@ pub(super) fn answer<T: Serialize>(headers: &HeaderMap, value: &T) -> Response {
     let tag =
         HeaderValue::from_str(&format!("\"{tag}\"")).unwrap_or(HeaderValue::from_static("\"\""));
     let revalidate = (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    if headers.get(header::IF_NONE_MATCH) == Some(&tag) {
+    if is_known(headers, &tag) {
         return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag), revalidate]).into_response();
     }
     let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     ([json, (header::ETAG, tag), revalidate], body).into_response()
+}
+
+/// Tells whether the asker has the answer with this tag: the header is a list, and proxies mark tags as weak.
+fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+    let said = headers.get_all(header::IF_NONE_MATCH).into_iter();
+    let mut tags = said.flat_map(|said| said.as_bytes().split(|byte| *byte == b','));
+    tags.any(|one| {
+        let one = one.trim_ascii();
+        one == b"*" || one.strip_prefix(b"W/").unwrap_or(one) == tag.as_bytes()
+    })
 }
 
 pub(super) async fn healthz() -> Json<Value> {
@@ -113,7 +134,7 @@ pub(super) struct TraceAnswer {
 
 pub(super) async fn trace(
     State(app): State<Arc<App>>,
-    Path(trace_id): Path<String>,
+    InPath(trace_id): InPath<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     of_trace(&app, &trace_id, move |TraceView { trace, spans, truncated }| {
@@ -143,7 +164,7 @@ pub(super) struct PathAnswer {
 
 pub(super) async fn path(
     State(app): State<Arc<App>>,
-    Path(trace_id): Path<String>,
+    InPath(trace_id): InPath<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     of_trace(&app, &trace_id, move |view| {
@@ -154,7 +175,7 @@ pub(super) async fn path(
 
 pub(super) async fn span(
     State(app): State<Arc<App>>,
-    Path((trace_id, span_id)): Path<(String, String)>,
+    InPath((trace_id, span_id)): InPath<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let (trace_id, span_id) = (id::<TraceId>(&trace_id)?, id::<SpanId>(&span_id)?);

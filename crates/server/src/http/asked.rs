@@ -1,8 +1,9 @@
-//! What an address asks for behind its question mark; what cannot be read is told as our other errors are.
+//! What an address asks for, in its path and behind its question mark; what cannot be read is told as our other errors are.
 
 use super::error::ApiError;
-use axum::extract::{FromRequestParts, Query};
+use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
+use axum::response::Response;
 use serde::de::DeserializeOwned;
 
 /// What an address asks for.
@@ -19,6 +20,21 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Asked<T> {
                 "the address asks for something else: {}",
                 rejection.body_text()
             ))
+        })
+    }
+}
+
+/// What stands in the path.
+pub(super) struct InPath<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for InPath<T> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let found = Path::from_request_parts(parts, state).await;
+        found.map(|Path(found)| Self(found)).map_err(|rejection| {
+            let message = format!("the address cannot be read: {}", rejection.body_text());
+            ApiError::bad_request(message).at_path(parts.uri.path())
         })
     }
 }

@@ -94,6 +94,8 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         let (status, code) = match &error {
             StoreError::Cursor => (StatusCode::BAD_REQUEST, "bad_cursor"),
+            StoreError::TooMuch => (StatusCode::BAD_REQUEST, "too_much"),
+            StoreError::Slow => (StatusCode::UNPROCESSABLE_ENTITY, "too_slow"),
             StoreError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             error if error.is_temporary() => (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"),
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "store_broken"),

@@ -9,8 +9,11 @@ mod traces;
 mod score_query;
 mod scores;
 mod daily;
+mod measures;
+mod metrics;
 
 pub(super) use daily::list as daily;
+pub(super) use metrics::list as metrics;
 pub(super) use observations::{by_cursor, list as observations, one as observation};
 pub(super) use scores::{
     by_cursor as scores_by_cursor, create as create_score, list as scores, one as score,
@@ -61,7 +64,7 @@ impl IntoResponse for Failed {
 pub(super) const PATHS: &str = "/api/public/";
 
 /// What can be read and sent here, for whoever asks for something else.
-const ROUTES: [&str; 18] = [
+const ROUTES: [&str; 20] = [
     "GET health",
     "GET projects",
     "GET traces",
@@ -76,6 +79,8 @@ const ROUTES: [&str; 18] = [
     "GET v2/scores",
     "GET v2/scores/ID",
     "GET v3/scores",
+    "GET metrics",
+    "GET v2/metrics",
     "GET metrics/daily",
     "POST scores",
     "POST ingestion",

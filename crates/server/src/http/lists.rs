@@ -18,6 +18,7 @@ pub(super) async fn spans(
     Asked(params): Asked<ListParams>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    let params = params.unsorted()?;
     let (filter, paging) = (params.filter()?, params.paging()?);
     let page = app.ask(move |store| store.spans(&filter, &paging)).await?;
     Ok(answer(&headers, &page))
@@ -28,6 +29,7 @@ pub(super) async fn sessions(
     Asked(params): Asked<ListParams>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    let params = params.unsorted()?;
     let (filter, paging) = (params.filter()?, params.paging()?);
     let page = app.ask(move |store| store.sessions(&filter, &paging)).await?;
     Ok(answer(&headers, &page))
@@ -38,12 +40,14 @@ pub(super) async fn users(
     Asked(params): Asked<ListParams>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    let params = params.unsorted()?;
     let (filter, paging) = (params.filter()?, params.paging()?);
     let page = app.ask(move |store| store.users(&filter, &paging)).await?;
     Ok(answer(&headers, &page))
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct FacetParams {
     key: String,
     q: Option<String>,

@@ -19,7 +19,18 @@ const DAY_US: i64 = 86_400_000_000;
 /// The most buckets between the two ends of a window.
 const MOST_BUCKETS: i64 = 2000;
 
+/// The most models of an answer.
+const MOST_MODELS: usize = 500;
+
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ModelParams {
+    from_us: Option<i64>,
+    to_us: Option<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Params {
     from_us: Option<i64>,
     to_us: Option<i64>,
@@ -28,19 +39,19 @@ pub(super) struct Params {
     q: Option<String>,
 }
 
-impl Params {
-    /// The last 24 hours, if nothing else is asked for.
-    fn window(&self) -> Result<Window, ApiError> {
-        let to_us = self.to_us.unwrap_or_else(now_us);
-        let from_us = self.from_us.unwrap_or_else(|| to_us.saturating_sub(DAY_US));
-        if from_us >= to_us {
-            return Err(ApiError::bad_request(format!(
-                "from_us, {from_us}, has to be before to_us, {to_us}; both are microseconds since 1970"
-            )));
-        }
-        Ok(Window { from_us, to_us })
+/// The last 24 hours, if nothing else is asked for.
+fn window(from_us: Option<i64>, to_us: Option<i64>) -> Result<Window, ApiError> {
+    let to_us = to_us.unwrap_or_else(now_us);
+    let from_us = from_us.unwrap_or_else(|| to_us.saturating_sub(DAY_US));
+    if from_us >= to_us {
+        return Err(ApiError::bad_request(format!(
+            "from_us, {from_us}, has to be before to_us, {to_us}; both are microseconds since 1970"
+        )));
     }
+    Ok(Window { from_us, to_us })
+}
 
+impl Params {
     /// A hundredth of the window, if nothing else is asked for.
     fn bucket_us(&self, window: Window) -> Result<i64, ApiError> {
         let length = window.to_us.saturating_sub(window.from_us);
@@ -58,17 +69,18 @@ impl Params {
 /// What models did.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Models {
-    /// The dearest first.
+    /// The dearest first, at most 500.
     items: Vec<ModelSummary>,
 }
 
 pub(super) async fn models(
     State(app): State<Arc<App>>,
-    Asked(params): Asked<Params>,
+    Asked(params): Asked<ModelParams>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let window = params.window()?;
-    let items = app.ask(move |store| store.models(window)).await?;
+    let window = window(params.from_us, params.to_us)?;
+    let mut items = app.ask(move |store| store.models(window)).await?;
+    items.truncate(MOST_MODELS);
     Ok(answer(&headers, &Models { items }))
 }
 
@@ -77,7 +89,7 @@ pub(super) async fn stats(
     Asked(params): Asked<Params>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let window = params.window()?;
+    let window = window(params.from_us, params.to_us)?;
     let bucket_us = params.bucket_us(window)?;
     let grouping = match params.group.as_deref() {
         None | Some("none") => Grouping::None,

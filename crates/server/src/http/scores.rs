@@ -25,9 +25,11 @@ const MOST_TEXT: usize = 1000;
 const MOST_COMMENT: usize = 10_000;
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Params {
     trace_id: Option<String>,
     name: Option<String>,
+    alone: Option<bool>,
     limit: Option<usize>,
     cursor: Option<String>,
 }
@@ -41,6 +43,7 @@ pub(super) async fn list(
     let list = ListParams { limit: params.limit, cursor: params.cursor, ..ListParams::default() };
     let query = ScoreQuery {
         trace_ids: trace_id.into_iter().collect(),
+        is_alone: params.alone == Some(true),
         names: params.name.into_iter().collect(),
         paging: list.paging()?,
         ..ScoreQuery::default()

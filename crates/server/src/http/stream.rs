@@ -32,6 +32,7 @@ const HEARTBEAT_EVERY: Duration = Duration::from_secs(10);
 const AT_ONCE: usize = 256;
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Params {
     q: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! OTLP: protobuf as it is, JSON as the protobuf that it stands for.
 
 use super::{Limits, Unreadable};
+use crate::evaluation;
 use crate::received::Origin;
 use crate::store::{Batch, OriginBytes, Packer};
 use crate::wire::{self, WireSpan};
@@ -163,8 +164,7 @@ fn protobuf(body: &[u8], limits: &Limits) -> Result<Accepted, Unreadable> {
             }
             match WireSpan::read(bytes) {
                 Ok(wire) if wire.fragment_at.is_none() && !wire.is_trace_record => {
-                    packer.push(&wire, bytes, &origin);
-                    accepted.spans += 1;
+                    take(&wire, bytes, &origin, &mut packer, &mut accepted);
                 }
                 Ok(_) => {
                     *accepted
@@ -178,4 +178,26 @@ fn protobuf(body: &[u8], limits: &Limits) -> Result<Accepted, Unreadable> {
     }
     accepted.batch.blocks = packer.finish();
     Ok(accepted)
+}
+
+/// Takes a span, and the scores that its events tell. Events that an export wrote for a score are no part of the span.
+fn take(
+    wire: &WireSpan<'_>,
+    bytes: &[u8],
+    origin: &Arc<OriginBytes>,
+    packer: &mut Packer,
+    accepted: &mut Accepted,
+) {
+    accepted.spans += 1;
+    let told = evaluation::read(wire);
+    let own: Vec<_> = told.iter().filter(|told| told.is_own).map(|told| told.place).collect();
+    accepted.batch.scores.extend(told.into_iter().map(|told| told.score));
+    if own.is_empty() {
+        return packer.push(wire, bytes, origin);
+    }
+    let rest = wire::without_events(bytes, &own);
+    // What is left of a span that could be read can be read too.
+    if let Ok(wire) = WireSpan::read(&rest) {
+        packer.push(&wire, &rest, origin);
+    }
 }

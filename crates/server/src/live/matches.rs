@@ -79,11 +79,14 @@ fn span_fits(condition: &Condition, span: &ReceivedSpan) -> bool {
         }
         Condition::Has(Has::Parent) => span.parent_id.is_some(),
         Condition::Has(Has::Score) => false,
-        Condition::Metadata(key, pattern) => context.metadata.get(key).is_some_and(|value| {
-            value
-                .as_str()
-                .map_or_else(|| pattern.matches(&value.to_string()), |text| pattern.matches(text))
-        }),
+        Condition::Metadata(key, pattern) | Condition::OwnMetadata(key, pattern) => {
+            context.metadata.get(key).is_some_and(|value| {
+                value.as_str().map_or_else(
+                    || pattern.matches(&value.to_string()),
+                    |text| pattern.matches(text),
+                )
+            })
+        }
     }
 }
 
@@ -135,11 +138,14 @@ fn trace_fits(condition: &Condition, trace: &TraceSummary) -> bool {
         Condition::Has(Has::Error) => trace.errors > 0,
         Condition::Has(Has::CacheHit) => trace.cache_hits > 0,
         Condition::Has(Has::Score | Has::Parent) => false,
-        Condition::Metadata(key, pattern) => trace.metadata.get(key).is_some_and(|value| {
-            value
-                .as_str()
-                .map_or_else(|| pattern.matches(&value.to_string()), |text| pattern.matches(text))
-        }),
+        Condition::Metadata(key, pattern) | Condition::OwnMetadata(key, pattern) => {
+            trace.metadata.get(key).is_some_and(|value| {
+                value.as_str().map_or_else(
+                    || pattern.matches(&value.to_string()),
+                    |text| pattern.matches(text),
+                )
+            })
+        }
     }
 }
 

@@ -33,17 +33,29 @@ impl Batch {
             self.blocks.iter().map(|block| block.compressed.len() + 600 * block.spans.len());
         spans.sum::<usize>() + 300 * self.scores.len()
     }
+
+    /// Tells whether all payloads are there: there was memory to compress them.
+    pub(super) fn is_whole(&self) -> bool {
+        self.blocks.iter().all(Block::is_whole)
+    }
 }
 
 /// Some spans, with their payloads compressed as one.
 #[derive(Debug, Default)]
 pub struct Block {
-    /// The payloads, a zstd frame.
+    /// The payloads, a zstd frame; empty if there was no memory to make one. A store refuses that.
     pub compressed: Vec<u8>,
     /// How many bytes they are when decompressed.
     pub raw_bytes: usize,
     /// The spans.
     pub spans: Vec<NewSpan>,
+}
+
+impl Block {
+    /// Tells whether the payloads are there: a zstd frame is never empty.
+    pub(super) fn is_whole(&self) -> bool {
+        self.spans.is_empty() || !self.compressed.is_empty()
+    }
 }
 
 /// A span to keep.
@@ -190,7 +202,7 @@ impl Packer {
         if self.spans.is_empty() {
             return;
         }
-        // Compressing into memory fails only if there is none left.
+        // Compressing into memory fails only if there is none left. The store refuses what is empty then.
         let compressed = self.compress().unwrap_or_default();
         self.done.push(Block {
             compressed,

@@ -140,6 +140,8 @@ pub enum FacetKey {
 pub struct ScoreQuery {
     /// Only those of one of these traces.
     pub trace_ids: Vec<TraceId>,
+    /// Only those of traces that are not there.
+    pub is_alone: bool,
     /// Only those of one of these spans.
     pub span_ids: Vec<SpanId>,
     /// Only those of one of these names.

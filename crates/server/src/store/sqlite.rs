@@ -26,14 +26,15 @@ mod condition;
 mod judgement;
 mod list;
 mod aggregate;
+mod metrics;
 mod detail;
 mod examine;
 
 pub use examine::{Examined, examine};
 
 use super::{
-    Batch, Changes, Countable, FacetKey, Paging, Retention, ScoreQuery, StatsQuery, Store,
-    StoreError, StoreHealth, TraceQuery, Window, Written,
+    Batch, Changes, Countable, FacetKey, MetricsGroup, MetricsQuery, Paging, Retention, ScoreQuery,
+    StatsQuery, Store, StoreError, StoreHealth, TraceQuery, Window, Written,
 };
 use crate::filter::Filter;
 use crate::view::{
@@ -239,6 +240,10 @@ impl Store for SqliteStore {
             aggregate::buckets(connection, query, *piece)
         })?;
         Ok(aggregate::stats(query, found))
+    }
+
+    fn metrics(&self, query: &MetricsQuery) -> Result<Vec<MetricsGroup>, StoreError> {
+        self.readers.read(|connection| metrics::metrics(connection, query))
     }
 
     fn scores(&self, query: &ScoreQuery) -> Result<Page<ScoreView>, StoreError> {

@@ -208,3 +208,45 @@ test('what was sent is read with the same client', async () => {
   );
   await assert.rejects(api.prompts.get('greeting'), /is not answered here/);
 });
+
+test('metrics are the numbers of the statistics', async () => {
+  const usageDetails = { input: 20, output: 10 };
+  const ask = await propagateAttributes({ tags: ['measured'] }, () =>
+    startActiveObservation('ask', async (ask) => ask.update({ model: 'gpt-4o-mini', usageDetails }), {
+      asType: 'generation',
+    }),
+  );
+  const { trace } = await traceOf(ask);
+  const hour = 3_600_000_000;
+  const start = Math.floor(trace.start_us / hour) * hour;
+  const times = `from_us=${start}&to_us=${start + hour}&bucket_us=${hour}`;
+  const instant = (micros) => new Date(micros / 1000).toISOString();
+  const query = (view, measures) =>
+    JSON.stringify({
+      view,
+      metrics: measures.map(([measure, aggregation]) => ({ measure, aggregation })),
+      filters: [{ column: 'tags', operator: 'any of', value: ['measured'], type: 'arrayOptions' }],
+      timeDimension: { granularity: 'hour' },
+      fromTimestamp: instant(start),
+      toTimestamp: instant(start + hour),
+    });
+  const measures = [['count', 'count'], ['totalTokens', 'sum'], ['totalCost', 'sum'], ['latency', 'p99']];
+  const { api } = new LangfuseClient({ publicKey: 'pk', secretKey: server.token, baseUrl: server.origin });
+  for (const [view, group, metrics] of [
+    ['observations', 'calls', api.metrics],
+    ['traces', 'none', api.legacy.metricsV1],
+  ]) {
+    const { groups } = await server.ask(`/stats?${times}&group=${group}&q=tag:measured`);
+    const [point] = groups[0].points;
+    const { data } = await metrics.metrics({ query: query(view, measures) });
+    assert.equal(data.length, 1, view);
+    assertFields(data[0], {
+      time_dimension: instant(point.at_us),
+      count_count: point.count,
+      sum_totalTokens: point.tokens.total,
+      sum_totalCost: Number(point.cost_usd),
+      p99_latency: point.p99_us / 1000,
+    });
+  }
+  await assert.rejects(api.metrics.metrics({ query: query('observations', [['inputCost', 'sum']]) }), /type one of count/);
+});

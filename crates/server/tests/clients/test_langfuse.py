@@ -1,9 +1,11 @@
 """Langfuse's SDK for Python: what it sends is what the API returns."""
 
+import json
 import unittest
 from datetime import datetime, timedelta, timezone
 
 from langfuse import Langfuse, propagate_attributes
+from langfuse.api import Error as BadRequestError
 from langfuse.api import NotFoundError
 from opentelemetry.sdk.trace import TracerProvider
 
@@ -16,7 +18,7 @@ ASKED = [
 
 
 #: Clients of one key share what sends, so each has its own.
-KEYS = [f"pk-{number}" for number in range(7)]
+KEYS = [f"pk-{number}" for number in range(8)]
 
 
 class LangfusePython(Stage):
@@ -219,6 +221,63 @@ class LangfusePython(Stage):
         first = api.scores.get_many(trace_id=agent.trace_id, limit=2)
         rest = api.scores.get_many(trace_id=agent.trace_id, limit=2, cursor=first.meta.cursor)
         self.assertEqual((len(first.data), len(rest.data), rest.meta.cursor), (2, 1, None))
+
+    def test_metrics_are_the_numbers_of_the_statistics(self):
+        client = self.client(environment="measured")
+        with propagate_attributes(trace_name="measured"):
+            for number in range(1, 4):
+                with client.start_as_current_observation(name="ask", as_type="generation", model="gpt-4o-mini") as ask:
+                    ask.update(usage_details={"input": 20 * number, "output": 10, "input_cached_tokens": 5})
+                client.create_score(name="taste", value=number / 4, trace_id=ask.trace_id, observation_id=ask.id)
+        client.flush()
+        hour = 3_600_000_000
+        trace, _ = self.trace(ask.trace_id)
+        start = trace["start_us"] // hour * hour
+        stats = self.ask(
+            f"/stats?from_us={start - hour}&to_us={start + 2 * hour}&bucket_us={hour}&group=model&q=environment:measured"
+        )
+
+        def instant(micros):
+            return datetime.fromtimestamp(micros / 1e6, timezone.utc).isoformat()
+
+        def metrics(view, measures, **more):
+            query = {
+                "view": view,
+                "metrics": [{"measure": measure, "aggregation": aggregation} for measure, aggregation in measures],
+                "filters": [{"column": "environment", "operator": "=", "value": "measured", "type": "string"}],
+                "fromTimestamp": instant(start - hour),
+                "toTimestamp": instant(start + 2 * hour),
+                **more,
+            }
+            return client.api.metrics.metrics(query=json.dumps(query)).data
+
+        sums = ["inputTokens", "outputTokens", "totalTokens", "totalCost"]
+        rows = metrics(
+            "observations",
+            [("count", "count"), *((measure, "sum") for measure in sums), *(("latency", part) for part in ("p50", "p95"))],
+            dimensions=[{"field": "providedModelName"}, {"field": "type"}],
+            timeDimension={"granularity": "hour"},
+        )
+        [group] = stats["groups"]
+        self.assertEqual(len(rows), len(group["points"]))
+        for row, point in zip(rows, group["points"]):
+            counted = point["tokens"]
+            self.assertEqual((row["providedModelName"], row["type"]), (group["key"], "GENERATION"))
+            self.assertEqual(
+                datetime.fromisoformat(row["time_dimension"].replace("Z", "+00:00")).timestamp() * 1e6, point["at_us"]
+            )
+            self.assertEqual(row["count_count"], point["count"])
+            self.assertEqual(row["sum_inputTokens"], counted["input"] + counted["cache_read"])
+            self.assertEqual((row["sum_outputTokens"], row["sum_totalTokens"]), (counted["output"], counted["total"]))
+            self.assertAlmostEqual(row["sum_totalCost"], float(point["cost_usd"]), places=12)
+            self.assertAlmostEqual(row["p50_latency"] * 1000, point["p50_us"], places=3)
+            self.assertAlmostEqual(row["p95_latency"] * 1000, point["p95_us"], places=3)
+        self.assertEqual(sum(row["count_count"] for row in rows), 3)
+        [row] = metrics("scores-numeric", [("value", "avg"), ("count", "count")], dimensions=[{"field": "name"}])
+        self.assertEqual(row, {"name": "taste", "avg_value": 0.5, "count_count": 3})
+        with self.assertRaises(BadRequestError) as raised:
+            metrics("observations", [("inputCost", "sum")])
+        self.assertIn("type one of count, latency", raised.exception.body["message"])
 
     def test_what_is_not_here_is_told(self):
         with self.assertRaises(NotFoundError) as raised:

@@ -34,6 +34,7 @@ fn check(open: impl Fn() -> (Box<dyn Store>, tempfile::TempDir)) {
         calls_count_once,
         numbers_over_time,
         scores_and_facets,
+        what_could_not_be_packed_is_refused,
     ] {
         let (store, _folder) = open();
         promise(store.as_ref());
@@ -65,6 +66,16 @@ fn what_is_written_is_read(store: &dyn Store) {
     assert_eq!(Span::decode(raw.bytes.as_slice()).unwrap(), spans[1], "to the byte");
     assert!(store.trace(trace_id, 1).unwrap().unwrap().truncated);
     assert_eq!(store.raw_spans(trace_id, 10).unwrap().len(), 2);
+}
+
+fn what_could_not_be_packed_is_refused(store: &dyn Store) {
+    let mut spoilt = batch(vec![span(1, 1, 0, "root", 0, 10)]);
+    spoilt.blocks[0].compressed.clear();
+    spoilt.blocks.extend(batch(vec![span(2, 1, 0, "other", 0, 10)]).blocks);
+    let refused = store.write(spoilt).blocking_recv().unwrap().unwrap_err();
+    assert!(refused.is_temporary(), "{refused}");
+    assert_eq!(store.health().unwrap().spans, 0, "nothing of it is kept");
+    assert_eq!(write(store, batch(vec![span(1, 1, 0, "root", 0, 10)])).changed, 1);
 }
 
 fn lists_come_in_parts(store: &dyn Store) {

@@ -253,7 +253,7 @@ async fn what_cannot_be_answered_is_told_as_langfuse_does() {
         ("/api/public/sessions/none", 404, "LangfuseNotFoundError"),
         ("/api/public/scores/none", 404, "LangfuseNotFoundError"),
         ("/api/public/traces?page=0", 400, "bad_request"),
-        ("/api/public/traces?filter=[]", 400, "bad_request"),
+        ("/api/public/sessions?filter=[]", 400, "bad_request"),
         ("/api/public/traces?fromTimestamp=yesterday", 400, "bad_request"),
         ("/api/public/v2/observations?cursor=x", 400, "bad_cursor"),
     ] {

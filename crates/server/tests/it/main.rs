@@ -2,15 +2,18 @@
 
 mod stage;
 mod otlp;
+mod evaluation;
 mod contract;
 mod order;
 mod sqlite;
 mod langfuse;
 mod langfuse_read;
 mod langfuse_v3;
+mod langfuse_metrics;
 mod live;
 mod access;
 mod limits;
 mod hostile;
+mod edges;
 mod grpc;
 mod api;

@@ -1,7 +1,7 @@
 //! Langfuse's observations: by page with all fields, and by cursor with those that are asked for.
 
 use super::super::App;
-use super::super::asked::Asked;
+use super::super::asked::{Asked, InPath};
 use super::Failed;
 use super::conditions;
 use super::question::Question;
@@ -13,7 +13,7 @@ use crate::store::{Countable, Paging, Store, StoreError};
 use crate::view::{RawSpan, SpanSummary};
 use crate::wire::WireSpan;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -84,7 +84,7 @@ const GROUPS: [(&str, &[&str]); 10] = [
 fn filter(question: &Question) -> Result<Filter, Failed> {
     // It goes before single fields.
     if let Some(text) = question.one("filter") {
-        return conditions::read(text);
+        return conditions::read(text, conditions::Over::Observations);
     }
     let mut filter = question.filter(&FILTERS, ["fromStartTime", "toStartTime"])?;
     if let Some(trace) = question.one("traceId") {
@@ -170,7 +170,7 @@ pub(in super::super) async fn by_cursor(
 
 pub(in super::super) async fn one(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    InPath(id): InPath<String>,
 ) -> Result<Json<Value>, Failed> {
     let condition =
         Condition::Text(TextKey::Span, Pattern::new(&langfuse_span_id(&id).to_string()));

@@ -1,7 +1,7 @@
 //! Langfuse's scores: read and added.
 
 use super::super::App;
-use super::super::asked::Asked;
+use super::super::asked::{Asked, InPath};
 use super::super::body;
 use super::super::clock::now_us;
 use super::super::error::ApiError;
@@ -14,7 +14,7 @@ use crate::store::{Batch, Countable, NewScore, ScoreQuery, Store, StoreError};
 use crate::view::ScoreView;
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -83,7 +83,7 @@ pub(in super::super) async fn by_cursor(
 
 pub(in super::super) async fn one(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    InPath(id): InPath<String>,
 ) -> Result<Json<Value>, Failed> {
     let query = ScoreQuery { ids: vec![id], ..ScoreQuery::default() };
     let found = app.ask(move |store| {

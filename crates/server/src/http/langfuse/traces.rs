@@ -1,18 +1,20 @@
 //! Langfuse's traces and sessions.
 
 use super::super::App;
-use super::super::asked::Asked;
+use super::super::asked::{Asked, InPath};
 use super::question::Question;
-use super::{Failed, observations};
+use super::{Failed, conditions, observations};
 use crate::detail::SpanDetail;
 use crate::filter::{Condition, Filter, Pattern, Term, TextKey};
 use crate::ingest::langfuse_trace_id;
 use crate::langfuse;
-use crate::store::{Countable, Order, Paging, ScoreQuery, Sort, Store, StoreError, TraceQuery};
+use crate::store::{
+    Countable, MOST_SCORES_OF_TRACE, Order, Paging, Sort, Store, StoreError, TraceQuery,
+};
 use crate::view::{SpanSummary, TraceSummary};
 use crate::wire::WireSpan;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -35,7 +37,11 @@ pub(in super::super) async fn list(
 ) -> Result<Json<Value>, Failed> {
     let question = Question(asked);
     let page = question.page()?;
-    let filter = question.filter(&FILTERS, ["fromTimestamp", "toTimestamp"])?;
+    let filter = match question.one("filter") {
+        // It goes before single fields.
+        Some(text) => conditions::read(text, conditions::Over::Traces)?,
+        None => question.filter(&FILTERS, ["fromTimestamp", "toTimestamp"])?,
+    };
     let (sort, order) = order(question.one("orderBy"))?;
     let answer = app.ask(move |store| {
         let total = store.count(Countable::Traces(&filter))?;
@@ -45,7 +51,7 @@ pub(in super::super) async fn list(
             let (mut shown, spans) = shown(store, trace)?;
             shown["observations"] = spans.into_iter().map(|span| span.span_id).collect();
             shown["scores"] =
-                scores(store, trace)?.iter().map(|score| score["id"].clone()).collect();
+                scores(store, trace, 1000)?.iter().map(|score| score["id"].clone()).collect();
             Ok(shown)
         });
         Ok(page.answer(shown.collect::<Result<_, StoreError>>()?, total))
@@ -78,7 +84,7 @@ fn order(asked: Option<&str>) -> Result<(Sort, Order), Failed> {
 
 pub(in super::super) async fn one(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    InPath(id): InPath<String>,
 ) -> Result<Json<Value>, Failed> {
     let trace_id = langfuse_trace_id(&id);
     let answer = app.ask(move |store| {
@@ -86,17 +92,16 @@ pub(in super::super) async fn one(
         let (mut shown, _) = shown(store, &view.trace)?;
         let raw = store.raw_spans(trace_id, MOST_SPANS)?;
         shown["observations"] = observations::shown(raw, &view.trace.name).into();
-        shown["scores"] = scores(store, &view.trace)?.into();
+        shown["scores"] = scores(store, &view.trace, MOST_SCORES_OF_TRACE)?.into();
         Ok(Some(shown))
     });
     Ok(Json(answer.await?.ok_or_else(|| Failed::not_found("trace"))?))
 }
 
-fn scores(store: &dyn Store, trace: &TraceSummary) -> Result<Vec<Value>, StoreError> {
-    let paging = Paging { limit: 1000, ..Paging::default() };
-    let trace_ids = trace.trace_id.parse().into_iter().collect();
-    let query = ScoreQuery { trace_ids, paging, ..ScoreQuery::default() };
-    Ok(store.scores(&query)?.items.iter().map(langfuse::score).collect())
+fn scores(store: &dyn Store, trace: &TraceSummary, most: usize) -> Result<Vec<Value>, StoreError> {
+    let Ok(trace_id) = trace.trace_id.parse() else { return Ok(Vec::new()) };
+    let scores = store.scores_of(trace_id, most)?;
+    Ok(scores.iter().map(langfuse::score).collect())
 }
 
 /// Shows a trace with what went into and came out of its root, or of what was said of the trace itself; and its spans.
@@ -140,7 +145,7 @@ pub(in super::super) async fn sessions(
 
 pub(in super::super) async fn session(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    InPath(id): InPath<String>,
 ) -> Result<Json<Value>, Failed> {
     let condition = Condition::Text(TextKey::Session, Pattern::new(&id));
     let filter = Filter { terms: vec![Term { negated: false, condition }] };

@@ -103,7 +103,7 @@ pub(super) const ROUTES: &[Route] = &[
     ),
     get(
         "/api/v1/traces/{trace_id}/otlp",
-        "The spans of a trace that have ended, as OTLP in JSON",
+        "The spans of a trace that have ended, with its scores, as OTLP in JSON",
         Body::Other(JSON, "An ExportTraceServiceRequest of OTLP"),
     ),
     Route {
@@ -148,6 +148,7 @@ pub(super) const ROUTES: &[Route] = &[
         query: &[
             ("trace_id", "string", "Only those of this trace"),
             ("name", "string", "Only those of this name"),
+            ("alone", "boolean", "Only those of traces that are not there"),
             LIMIT,
             CURSOR,
         ],
@@ -262,6 +263,14 @@ pub(super) const ROUTES: &[Route] = &[
         ..get("/api/public/v3/scores", "Langfuse: lists scores by cursor", LANGFUSE)
     },
     Route {
+        query: METRICS,
+        ..get("/api/public/metrics", "Langfuse: numbers by any facts", LANGFUSE)
+    },
+    Route {
+        query: METRICS,
+        ..get("/api/public/v2/metrics", "Langfuse: numbers by any facts", LANGFUSE)
+    },
+    Route {
         query: PAGES,
         ..get(
             "/api/public/metrics/daily",
@@ -282,6 +291,12 @@ pub(super) const ROUTES: &[Route] = &[
         )
     },
 ];
+
+const METRICS: &[(&str, &str, &str)] = &[(
+    "query",
+    "string",
+    "JSON: view, metrics, dimensions, filters, timeDimension, fromTimestamp, toTimestamp, orderBy, config",
+)];
 
 const SCORES: &[(&str, &str, &str)] = &[
     PAGES[0],

@@ -111,7 +111,7 @@ impl<'a> Commit<'a> {
         let mut written = Written::default();
         let mut parts = fragments::Parts::default();
         for block in batch.blocks {
-            let block = parts.take_out(block);
+            let block = parts.take_out(block)?;
             self.block(&block, false, &mut written)?;
         }
         for block in

@@ -100,7 +100,15 @@ impl Where {
                 }
                 (Has::Score, _) => "EXISTS (SELECT 1 FROM scores x WHERE x.trace_id = t.trace_id)",
             }),
-            Condition::Metadata(key, pattern) => {
+            Condition::OwnMetadata(key, pattern) if over == Over::Spans => {
+                self.sql.push_str(
+                    "COALESCE((SELECT own_fact(b.no, b.data, s.offset, s.length, ?) FROM blocks b WHERE b.no = s.block), \
+                     (SELECT CAST(j.value AS TEXT) FROM json_each(t.metadata) j WHERE j.key = ?)) ",
+                );
+                self.values.extend([Value::Text(key.clone()), Value::Text(key.clone())]);
+                self.fits(pattern);
+            }
+            Condition::Metadata(key, pattern) | Condition::OwnMetadata(key, pattern) => {
                 self.sql.push_str(
                     "EXISTS (SELECT 1 FROM json_each(t.metadata) j WHERE j.key = ? AND CAST(j.value AS TEXT) ",
                 );

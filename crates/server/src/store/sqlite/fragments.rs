@@ -24,11 +24,12 @@ struct Arrived {
 
 impl Parts {
     /// Takes the parts out of a block; what is left is the spans that are whole.
-    pub(super) fn take_out(&mut self, block: Block) -> Block {
+    pub(super) fn take_out(&mut self, block: Block) -> rusqlite::Result<Block> {
         if !block.spans.iter().any(|new| new.is_fragment) {
-            return block;
+            return Ok(block);
         }
-        let raw = zstd::bulk::decompress(&block.compressed, block.raw_bytes).unwrap_or_default();
+        let raw = zstd::bulk::decompress(&block.compressed, block.raw_bytes);
+        let raw = raw.map_err(|_| no_memory())?;
         let (parts, spans): (Vec<_>, Vec<NewSpan>) =
             block.spans.into_iter().partition(|new| new.is_fragment);
         for new in parts {
@@ -40,7 +41,7 @@ impl Parts {
                 });
             arrived.parts.extend(split(bytes));
         }
-        Block { spans, ..block }
+        Ok(Block { spans, ..block })
     }
 
     /// Puts the parts together with those that came before, which `load` returns.
@@ -64,8 +65,17 @@ impl Parts {
                 packer.push(&wire, &whole, &arrived.origin);
             }
         }
-        Ok(packer.finish())
+        let blocks = packer.finish();
+        match blocks.iter().all(Block::is_whole) {
+            true => Ok(blocks),
+            false => Err(no_memory()),
+        }
     }
+}
+
+/// What was compressed a moment ago can be decompressed, and the other way round, unless there is no memory.
+fn no_memory() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOMEM), None)
 }
 
 /// Takes parts that stand behind one another apart, with the times when they were made.

@@ -6,7 +6,7 @@ use crate::store::{ScoreKind, ScoreQuery, ScoreValue};
 use rusqlite::types::Value;
 
 /// The environment of what names none.
-const DEFAULT_ENVIRONMENT: &str = "default";
+pub(super) const DEFAULT_ENVIRONMENT: &str = "default";
 
 pub(super) fn wanted(query: &ScoreQuery) -> Where {
     let mut all = Where { sql: "1".to_owned(), values: Vec::new() };
@@ -16,6 +16,9 @@ pub(super) fn wanted(query: &ScoreQuery) -> Where {
         "x.trace_id",
         query.trace_ids.iter().map(|id| Value::Blob(id.to_bytes().to_vec())).collect(),
     );
+    if query.is_alone {
+        all.and("NOT EXISTS (SELECT 1 FROM traces t WHERE t.trace_id = x.trace_id)", []);
+    }
     let spans = query.span_ids.iter().map(|id| Value::Integer(row::span_number(*id))).collect();
     one_of(&mut all, "x.span_id", spans);
     one_of(&mut all, "x.name", texts(&query.names));

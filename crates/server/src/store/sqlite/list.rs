@@ -144,7 +144,7 @@ pub(super) fn scores(
         "SELECT id, trace_id, span_id, name, value, comment, at_us FROM scores x WHERE {}
          ORDER BY at_us DESC, id LIMIT {} OFFSET {offset}",
         conditions.sql,
-        query.paging.limit.saturating_add(1)
+        i64::try_from(query.paging.limit.saturating_add(1)).unwrap_or(i64::MAX)
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map(params_from_iter(conditions.values), |row| {
@@ -185,7 +185,9 @@ pub(super) fn count(connection: &Connection, what: Countable<'_>) -> Result<i64,
 
 /// One item more than is shown tells whether there is a next page.
 fn limit(paging: &Paging) -> String {
-    format!("LIMIT {} OFFSET {}", paging.limit.saturating_add(1), paging.skip)
+    // Larger numbers than that are none to SQLite.
+    let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+    format!("LIMIT {} OFFSET {}", number(paging.limit.saturating_add(1)), number(paging.skip))
 }
 
 /// The place where a list goes on that has no better cursor than that.

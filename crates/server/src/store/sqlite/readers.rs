@@ -49,6 +49,8 @@ impl Readers {
         result.map_err(|error| match error {
             ReadError::Sqlite(error) => self.error(&error),
             ReadError::Cursor => StoreError::Cursor,
+            ReadError::TooMuch => StoreError::TooMuch,
+            ReadError::Slow => StoreError::Slow,
         })
     }
 
@@ -106,6 +108,8 @@ impl Readers {
 pub(super) enum ReadError {
     Sqlite(rusqlite::Error),
     Cursor,
+    TooMuch,
+    Slow,
 }
 
 impl From<rusqlite::Error> for ReadError {

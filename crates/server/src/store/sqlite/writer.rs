@@ -86,6 +86,7 @@ impl Writer {
 
     pub(super) fn submit(&self, job: Job) {
         let bytes = match &job {
+            Job::Write(batch, _) if !batch.is_whole() => return job.refuse(&no_memory()),
             Job::Write(batch, _) => batch.bytes(),
             _ => 0,
         };
@@ -123,6 +124,11 @@ impl Job {
             Self::Close => (),
         }
     }
+}
+
+/// Nothing is kept of spans whose payloads could not be compressed; whoever sent them sends them again.
+fn no_memory() -> StoreError {
+    StoreError::Failed("there is no memory to compress the spans; send again later".to_owned())
 }
 
 struct Thread {
