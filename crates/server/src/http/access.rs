@@ -181,7 +181,8 @@ fn checked(access: &Access, request: &Request) -> Result<Option<Response>, ApiEr
     }
     // The token is random hex, so it needs no escape.
     let port = host.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok()).unwrap_or(0);
-    let set = format!("{COOKIE}_{port}={token}; HttpOnly; SameSite=Strict; Path=/; Max-Age=31536000");
+    let set =
+        format!("{COOKIE}_{port}={token}; HttpOnly; SameSite=Strict; Path=/; Max-Age=31536000");
     let to = [(header::LOCATION, request.uri().path().to_owned()), (header::SET_COOKIE, set)];
     Ok(Some((StatusCode::SEE_OTHER, to).into_response()))
 }
