@@ -165,6 +165,15 @@ pub(super) const METADATA_OBJECTS: Keys = &[langfuse_old::TRACE_METADATA, openin
 
 /// Returns the model: the one that was asked for, where that is told.
 pub(super) fn model(attributes: &Attributes<'_>) -> Option<String> {
+    let model = asked(attributes)?;
+    // LiteLLM's models have their provider before them.
+    let of_provider =
+        model.split_once('/').filter(|_| attributes.get(inference::PROVIDER).is_some());
+    let own_name = of_provider.filter(|(first, _)| provider(attributes).as_deref() == Some(first));
+    Some(own_name.map_or_else(|| model.clone(), |(_, own)| own.to_owned()))
+}
+
+fn asked(attributes: &Attributes<'_>) -> Option<String> {
     // OpenInference has the model that answered under its key, and the other one among the parameters.
     let parameter = || {
         let json = attributes.get(inference::INVOCATION_PARAMETERS)?.as_text()?;

@@ -30,6 +30,7 @@ export async function startServer() {
   const origin = new URL(told.otlp).origin;
   return {
     origin,
+    token: told.token,
     async ask(path) {
       const headers = { authorization: `Bearer ${told.token}` };
       const response = await fetch(`${origin}/api/v1${path}`, { headers });
