@@ -244,7 +244,7 @@ fn name_by_program(wire: &WireSpan<'_>) -> Option<String> {
     let agent = || {
         let model = attributes.text(&[gen_ai::REQUEST_MODEL])?;
         let is_of_model = wire.name.strip_prefix("invoke_agent ") == Some(model.as_str());
-        is_of_model.then(|| attributes.text(&[gen_ai_old::AGENT_NAME])).flatten()
+        is_of_model.then(|| attributes.text(&[gen_ai::AGENT_NAME])).flatten()
     };
     let name = attributes.text(&[vercel::FUNCTION_ID]).or_else(agent)?;
     Some(cut(name, MOST_NAME))

@@ -42,8 +42,6 @@ pub mod gen_ai_old {
     pub const CLIENT_TIME_TO_FIRST_CHUNK: &str = "gen_ai.client.operation.time_to_first_chunk";
     /// The whole cost in US dollars, as LiteLLM has it.
     pub const COST_TOTAL: &str = "gen_ai.cost.total_cost";
-    /// The agent's name; part of the conventions.
-    pub const AGENT_NAME: &str = "gen_ai.agent.name";
     /// The type of an exception, on `exception` events.
     pub const EXCEPTION_TYPE: &str = "exception.type";
 }
