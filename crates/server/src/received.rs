@@ -193,7 +193,7 @@ impl ReceivedSpan {
             span_id: SpanId::from_bytes(wire.span_id),
             parent_id: wire.parent_id.map(SpanId::from_bytes),
             is_local_root,
-            name: cut(wire.name.clone().into_owned(), MOST_NAME),
+            name: cut(name(wire), MOST_NAME),
             kind,
             state,
             start_us,
@@ -232,6 +232,15 @@ impl ReceivedSpan {
 /// Tells whether Langfuse has such a type of observation.
 pub(crate) fn is_langfuse_kind(name: &str) -> bool {
     kind::of_langfuse(name).is_some()
+}
+
+/// The name, with the tool's where it is that of any call of a tool by Vercel's SDK.
+fn name(wire: &WireSpan<'_>) -> String {
+    let tool = || wire.attributes.text(&[vercel::TOOL_NAME]);
+    match wire.name.as_ref() {
+        name @ vercel::TOOL_CALL => tool().map_or(name.to_owned(), |tool| format!("{name} {tool}")),
+        name => name.to_owned(),
+    }
 }
 
 /// What the program calls a trace that has but the name of an operation of Vercel's: `ai.generateText`, or

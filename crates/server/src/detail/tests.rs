@@ -225,6 +225,7 @@ fn vercel() {
     let tool = json!({"ai.operationId": "ai.toolCall", "ai.toolCall.name": "brew", "ai.toolCall.args": "{}"});
     let tool = read("ai.toolCall", &tool).0;
     assert_eq!((tool.kind, tool.tool.as_deref(), tool.has_input), (Kind::Tool, Some("brew"), true));
+    assert_eq!(tool.name, "ai.toolCall brew");
 }
 
 #[test]

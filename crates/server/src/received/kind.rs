@@ -85,7 +85,7 @@ fn of_operation(name: &str) -> Option<Kind> {
 /// The outer spans of the AI SDK repeat the usage of the inner ones, which are the model calls.
 fn of_vercel(name: &str) -> Option<Kind> {
     Some(match name {
-        "ai.toolCall" => Kind::Tool,
+        vercel::TOOL_CALL => Kind::Tool,
         name if name.ends_with(".doEmbed") => Kind::Embedding,
         name if name.ends_with(".doGenerate") || name.ends_with(".doStream") => Kind::Generation,
         name if name.starts_with("ai.") => Kind::Chain,

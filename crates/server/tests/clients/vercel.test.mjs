@@ -74,7 +74,7 @@ const DIALECTS = {
   },
   before: {
     telemetry: () => new LegacyOpenTelemetry(),
-    names: { root: 'chain', call: /\.do(Generate|Stream)$/, tool: 'ai.toolCall', embed: 'ai.embed.doEmbed' },
+    names: { root: 'chain', call: /\.do(Generate|Stream)$/, tool: 'ai.toolCall get_weather', embed: 'ai.embed.doEmbed' },
     steps: () => 0,
   },
 };

@@ -172,6 +172,8 @@ pub mod vercel {
     pub const CACHE_WRITE_TOKENS: &str = "ai.usage.inputTokenDetails.cacheWriteTokens";
     /// Reasoning tokens, versions 6 and 7.
     pub const REASONING_TOKENS_6: &str = "ai.usage.outputTokenDetails.reasoningTokens";
+    /// The operation of a call of a tool, and the name of its span.
+    pub const TOOL_CALL: &str = "ai.toolCall";
     /// The tool's name.
     pub const TOOL_NAME: &str = "ai.toolCall.name";
     /// The tool's arguments, JSON.
