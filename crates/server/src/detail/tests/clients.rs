@@ -222,6 +222,22 @@ fn litellm() {
 }
 
 #[test]
+fn tokens_of_the_cache_count_once_whoever_counted() {
+    // Version 5 of Vercel's SDK hands Anthropic's own counts on.
+    let vercel = json!({
+        "ai.operationId": "ai.streamText.doStream", "ai.model.id": "claude-sonnet-4-5", "ai.model.provider": "anthropic.messages",
+        "ai.usage.inputTokens": 57, "ai.usage.cachedInputTokens": 7168, "ai.usage.outputTokens": 4,
+    });
+    check(&vercel, "generation claude-sonnet-4-5 anthropic 57/7168/-/4/- 0.0023814 None", &[]);
+    let litellm = json!({
+        "openinference.span.kind": "LLM", "llm.model_name": "claude-sonnet-4-5", "llm.provider": "anthropic",
+        "llm.token_count.prompt": 10974, "llm.token_count.completion": 4,
+        "metadata": r#"{"usage_object":{"completion_tokens":4,"prompt_tokens":10974,"total_tokens":10978,"prompt_tokens_details":{"cached_tokens":10917},"cache_creation_input_tokens":0,"cache_read_input_tokens":10917}}"#,
+    });
+    check(&litellm, "generation claude-sonnet-4-5 anthropic 57/10917/0/4/- 0.0035061 None", &[]);
+}
+
+#[test]
 fn dspy_rb() {
     let said =
         r#"[{"role":"system","content":"You sell coffee"},{"role":"user","content":"A joke"}]"#;
