@@ -23,6 +23,8 @@ const CLIENT_LIMIT: Duration = Duration::from_secs(120);
 
 const CLIENTS_OF_PYTHON: [&str; 4] = ["langfuse", "opentelemetry", "openinference", "openllmetry"];
 
+const CLIENTS_OF_NODE: [&str; 2] = ["langfuse", "vercel"];
+
 /// Runs every example.
 pub(crate) fn examples() -> Result<()> {
     let names = workspace::examples(EXAMPLES)?;
@@ -94,10 +96,11 @@ pub(crate) fn clients() -> Result<()> {
                 .env("GLASSBOX_BIN", &program),
         )?;
     }
+    let tests = CLIENTS_OF_NODE.map(|name| folder.join(format!("{name}.test.mjs")));
     run_within(
         CLIENT_LIMIT,
         command("node --test")
-            .arg(folder.join("langfuse.test.mjs"))
+            .args(tests)
             .env("GLASSBOX_BIN", &program)
             .env("GLASSBOX_PEERS", &clients.node),
     )

@@ -4,9 +4,11 @@ use crate::message::{self, Message, Tool, parsed};
 use crate::received::{self, INPUT, OUTPUT, RESPONSE_ID, RESPONSE_MODEL};
 use crate::view::{RawSpan, SpanSummary};
 use crate::wire::{Any, Attributes, Group, WireSpan};
-use glassbox_trace::vocabulary::dialects::{gen_ai_old, openinference, vercel};
-use glassbox_trace::vocabulary::gen_ai;
+use glassbox_trace::vocabulary::dialects::{
+    gen_ai_old, openinference, pydantic_ai, traceloop, vercel,
+};
 use glassbox_trace::vocabulary::langfuse::{self, metadata};
+use glassbox_trace::vocabulary::{gen_ai, openinference as conventions};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -91,11 +93,17 @@ impl SpanDetail {
         let input = received::input(&wire).map(|value| parsed(&value.to_json()));
         let output = received::output(&wire).map(|value| parsed(&value.to_json()));
         let is_model_call = raw.summary.kind == "generation";
-        let reply = if is_model_call { reply(attributes, output.as_ref()) } else { None };
+        let (messages, reply) = if is_model_call {
+            (messages(&wire, input.as_ref()), reply(attributes, output.as_ref()))
+        } else {
+            let told = of_agent(&wire, output.as_ref());
+            told.map_or((None, None), |(messages, reply)| (Some(messages), reply))
+        };
         let mut metadata = raw.context.metadata;
+        metadata.extend(received::object(attributes, conventions::METADATA).unwrap_or_default());
         metadata.extend(attributes.prefixed(langfuse::OBSERVATION_METADATA).map(json));
         Self {
-            messages: if is_model_call { messages(&wire, input.as_ref()) } else { None },
+            messages,
             reply,
             tools: tools(attributes, input.as_ref()),
             parameters: parameters(attributes),
@@ -171,13 +179,38 @@ fn messages(wire: &WireSpan<'_>, input: Option<&Value>) -> Option<Vec<Message>> 
             }
             _ => None,
         })?;
+    instruct(&mut messages, attributes);
+    Some(messages)
+}
+
+/// Puts the system's instructions first, where they are told apart from the messages.
+fn instruct(messages: &mut Vec<Message>, attributes: &Attributes<'_>) {
+    let said = attributes.get(gen_ai_old::SYSTEM_INSTRUCTIONS);
+    let said = said.map(|value| parsed(&value.to_json()));
     let has_system = messages.first().is_some_and(|message| message.role == "system");
-    if let Some(system) = said(gen_ai_old::SYSTEM_INSTRUCTIONS).as_ref().and_then(message::system)
+    if let Some(system) = said.as_ref().and_then(message::system)
         && !has_system
     {
         messages.insert(0, system);
     }
-    Some(messages)
+}
+
+/// What an agent was told and said, where that is told as messages are.
+fn of_agent(
+    wire: &WireSpan<'_>,
+    output: Option<&Value>,
+) -> Option<(Vec<Message>, Option<Message>)> {
+    let attributes = &wire.attributes;
+    let keys = [gen_ai::INPUT_MESSAGES, pydantic_ai::ALL_MESSAGES];
+    let told = keys.iter().find_map(|key| attributes.get(key))?;
+    let mut messages = message::messages(&parsed(&told.to_json()))?;
+    let reply = reply(attributes, output);
+    // Pydantic AI tells of a whole run, with what it came to.
+    if messages.last().is_some_and(|last| reply.as_ref() == Some(last)) {
+        messages.pop();
+    }
+    instruct(&mut messages, attributes);
+    Some((messages, reply))
 }
 
 /// Messages as older conventions have them, one event each.
@@ -196,25 +229,50 @@ fn of_events(wire: &WireSpan<'_>) -> Option<Vec<Message>> {
 fn reply(attributes: &Attributes<'_>, output: Option<&Value>) -> Option<Message> {
     let flattened = |prefix: &str| {
         let fields = attributes.prefixed(prefix).map(|(key, value)| (key, value.to_json()));
-        message::unflattened(fields).and_then(|messages| messages.into_iter().next())
+        message::unflattened_reply(fields)
     };
     let dotted = format!("{}.", gen_ai_old::COMPLETION);
-    let tool_calls = || {
-        let calls = parsed(&attributes.get(vercel::RESPONSE_TOOL_CALLS)?.to_json());
-        let text = attributes.text(&[vercel::RESPONSE_TEXT]);
-        message::message(
-            &serde_json::json!({ "role": "assistant", "content": text, "tool_calls": calls }),
-        )
+    let whole = || {
+        OUTPUT.iter().find_map(|key| {
+            let value = parsed(&attributes.get(key)?.to_json());
+            message::reply(&value).filter(|_| !value.is_string())
+        })
     };
-    let whole = OUTPUT.iter().find_map(|key| {
-        let value = parsed(&attributes.get(key)?.to_json());
-        message::reply(&value).filter(|_| !value.is_string())
-    });
-    tool_calls()
-        .or(whole)
-        .or_else(|| flattened(openinference::OUTPUT_MESSAGES))
-        .or_else(|| flattened(&dotted))
-        .or_else(|| output.and_then(message::reply))
+    let candidates: [&dyn Fn() -> Option<Message>; 5] = [
+        &|| of_vercel(attributes),
+        &whole,
+        &|| flattened(openinference::OUTPUT_MESSAGES),
+        &|| flattened(&dotted),
+        &|| output.and_then(message::reply),
+    ];
+    let mut is_known = false;
+    for candidate in candidates {
+        if let Some(message) = candidate() {
+            // LiteLLM has calls of tools in but one of two places.
+            if !message.parts.is_empty() {
+                return Some(message);
+            }
+            is_known = true;
+        }
+    }
+    // An answer that was asked for as JSON, such as a module's fields.
+    let answer = output.filter(|answer| !is_known && (answer.is_object() || answer.is_array()))?;
+    message::reply(&Value::String(answer.to_string()))
+}
+
+/// The answer that Vercel's SDK has in several attributes.
+fn of_vercel(attributes: &Attributes<'_>) -> Option<Message> {
+    let calls = attributes.get(vercel::RESPONSE_TOOL_CALLS);
+    let reasoning = attributes.text(&[vercel::RESPONSE_REASONING]);
+    if calls.is_none() && reasoning.is_none() {
+        return None;
+    }
+    message::message(&serde_json::json!({
+        "role": "assistant",
+        "reasoning": reasoning,
+        "content": attributes.text(&[vercel::RESPONSE_TEXT, vercel::RESPONSE_OBJECT]),
+        "tool_calls": calls.map(|calls| parsed(&calls.to_json())),
+    }))
 }
 
 fn tools(attributes: &Attributes<'_>, input: Option<&Value>) -> Vec<Tool> {
@@ -224,10 +282,31 @@ fn tools(attributes: &Attributes<'_>, input: Option<&Value>) -> Vec<Tool> {
         let schemas = attributes.prefixed(openinference::TOOLS);
         schemas.filter_map(|(_, value)| message::tool(&value.to_json())).collect()
     };
-    list(gen_ai::TOOL_DEFINITIONS)
+    let fields = |prefix| {
+        let fields = attributes.prefixed(prefix).map(|(key, value)| (key, value.to_json()));
+        message::unflattened_tools(fields)
+    };
+    let among_parameters = || {
+        let parameters = attributes.get(openinference::INVOCATION_PARAMETERS);
+        let parameters = parameters.map(|value| parsed(&value.to_json()));
+        parameters.and_then(|all| all.get("tools").map(message::tools)).unwrap_or_default()
+    };
+    let among_messages = || -> Vec<Tool> {
+        let items = input.and_then(Value::as_array).into_iter().flatten();
+        items.filter_map(message::tool_among_messages).collect()
+    };
+    let told = list(gen_ai::TOOL_DEFINITIONS)
         .or_else(|| list(vercel::PROMPT_TOOLS))
-        .or_else(|| input?.get("tools").map(message::tools))
-        .unwrap_or_else(flattened)
+        .or_else(|| input?.get("tools").map(message::tools));
+    let found = [
+        &flattened as &dyn Fn() -> Vec<Tool>,
+        &|| fields(openinference::TOOLS),
+        &|| fields(traceloop::FUNCTIONS),
+        &among_messages,
+        &among_parameters,
+    ];
+    told.or_else(|| found.iter().map(|find| find()).find(|tools| !tools.is_empty()))
+        .unwrap_or_default()
 }
 
 fn parameters(attributes: &Attributes<'_>) -> Map<String, Value> {
@@ -242,8 +321,11 @@ fn parameters(attributes: &Attributes<'_>) -> Map<String, Value> {
     for prefix in [gen_ai_old::REQUEST, vercel::SETTINGS] {
         parameters.extend(attributes.prefixed(prefix).map(json));
     }
-    // The model is told beside them.
-    parameters.remove("model");
+    // The model and the tools are told beside them, and Vercel's context is the trace's.
+    let is_beside = |key: &str| {
+        matches!(key, "model" | "model_name" | "tools" | "_type") || key.starts_with("context.")
+    };
+    parameters.retain(|key, value| !is_beside(key) && !value.is_null());
     parameters
 }
 

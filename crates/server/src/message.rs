@@ -1,14 +1,15 @@
 //! Messages between a program and a model, out of whatever shape an instrumentation gave them.
 //!
-//! Understood are the GenAI conventions' parts, OpenAI's chat, Anthropic's blocks, Gemini's parts, Vercel's parts and
-//! plain texts. What has none of these shapes is shown as the JSON that it is.
+//! Understood are the GenAI conventions' parts, OpenAI's chat and responses, Anthropic's blocks, Gemini's parts, Vercel's
+//! parts, LangChain's messages and plain texts. What has none of these shapes is shown as the JSON that it is.
 
-use glassbox_trace::vocabulary::dialects::openinference;
+mod flattened;
+
+use flattened::objects;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
 
 /// A message.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -78,8 +79,13 @@ pub fn messages(value: &Value) -> Option<Vec<Message>> {
         Value::Array(list) => list,
         Value::Object(object) => {
             let list = object.get("messages").and_then(Value::as_array)?;
-            let mut messages: Vec<_> = object.get("system").and_then(system).into_iter().collect();
-            messages.extend(list.iter().filter_map(message));
+            // LangChain has a list for each prompt of a batch.
+            let list = list.first().and_then(Value::as_array).unwrap_or(list);
+            let mut messages: Vec<_> = list.iter().filter_map(message).collect();
+            if messages.is_empty() && !list.is_empty() {
+                return None;
+            }
+            messages.splice(0..0, object.get("system").and_then(system));
             return Some(messages);
         }
         _ => return None,
@@ -87,7 +93,21 @@ pub fn messages(value: &Value) -> Option<Vec<Message>> {
     if list.is_empty() || !list.iter().all(is_message) {
         return None;
     }
-    Some(list.iter().filter_map(message).collect())
+    Some(
+        list.iter()
+            .filter(|item| tool_among_messages(item).is_none())
+            .filter_map(message)
+            .collect(),
+    )
+}
+
+/// Reads a tool that Langfuse's handler for LangChain has among the messages.
+#[must_use]
+pub fn tool_among_messages(value: &Value) -> Option<Tool> {
+    let is_of_tool = value.get("role")?.as_str()? == "tool";
+    let content = value.get("content")?;
+    content.get("function").filter(|_| is_of_tool)?;
+    tool(content)
 }
 
 /// Reads a message; `None` if it has no shape that is known.
@@ -97,7 +117,9 @@ pub fn message(value: &Value) -> Option<Message> {
     if let Some(inner) = object.get("message").filter(|inner| inner.is_object()) {
         return message(inner);
     }
-    let role = role(object.get("role")?.as_str()?);
+    let Some((role, object)) = speaker(object) else {
+        return item(value);
+    };
     let mut parts = Vec::new();
     let reasoning =
         ["reasoning_content", "reasoning"].iter().find_map(|key| object.get(*key)?.as_str());
@@ -122,7 +144,40 @@ pub fn message(value: &Value) -> Option<Message> {
     if let Some(call) = object.get("function_call").filter(|call| call.is_object()) {
         parts.extend(tool_call(call));
     }
+    let only_results = parts.iter().all(|part| matches!(part, Part::ToolResult { .. }));
+    let role = if role == "user" && !parts.is_empty() && only_results { "tool" } else { role };
     Some(Message { role, parts })
+}
+
+/// Who speaks, and the fields in which stands what: LangChain has names of its own for both.
+fn speaker(object: &Map<String, Value>) -> Option<(&'static str, &Map<String, Value>)> {
+    if let Some(name) = object.get("role").and_then(Value::as_str) {
+        return Some((role(name), object));
+    }
+    let inner = ["kwargs", "data"].iter().find_map(|key| object.get(*key)?.as_object());
+    let fields = inner.unwrap_or(object);
+    let kind = fields.get("type")?.as_str()?;
+    let speaks = matches!(kind, "human" | "ai" | "AIMessageChunk" | "system" | "tool");
+    (speaks && fields.contains_key("content")).then(|| (role(kind), fields))
+}
+
+/// Reads an item of OpenAI's responses that is no message.
+fn item(value: &Value) -> Option<Message> {
+    let object = value.as_object()?;
+    let (role, part) = match object.get("type")?.as_str()? {
+        "function_call" => ("assistant", tool_call(value)?),
+        "function_call_output" => {
+            let content = object.get("output").map(parsed).unwrap_or_default();
+            ("tool", Part::ToolResult { id: text_of(object, &["call_id"]), content })
+        }
+        "reasoning" => {
+            let summary = object.get("summary")?.as_array()?.iter();
+            let texts: Vec<_> = summary.filter_map(|item| item.get("text")?.as_str()).collect();
+            ("assistant", Part::Reasoning { text: texts.join("\n") })
+        }
+        _ => return None,
+    };
+    Some(Message { role, parts: vec![part] })
 }
 
 /// Reads the system's instructions: a text, or a list of parts.
@@ -142,6 +197,11 @@ pub fn reply(value: &Value) -> Option<Message> {
     match value {
         Value::String(text) => {
             Some(Message { role: "assistant", parts: vec![Part::Text { text: text.clone() }] })
+        }
+        // Items of one answer, and not answers to choose from.
+        Value::Array(list) if list.iter().any(|value| item(value).is_some()) => {
+            let parts = list.iter().filter_map(message).flat_map(|message| message.parts);
+            Some(Message { role: "assistant", parts: parts.collect() })
         }
         Value::Array(list) => list.first().and_then(message),
         Value::Object(object) => {
@@ -174,82 +234,41 @@ pub fn tool(value: &Value) -> Option<Tool> {
     Some(Tool {
         name: text_of(object, &["name"])?,
         description: text_of(object, &["description"]),
-        parameters: parameters.cloned(),
+        parameters: parameters.map(parsed),
     })
 }
 
 /// Puts flattened attributes such as `0.message.role` and `0.message.tool_calls.0.tool_call.id` together.
 #[must_use]
 pub fn unflattened<'a>(fields: impl Iterator<Item = (&'a str, Value)>) -> Option<Vec<Message>> {
-    let mut by_message: BTreeMap<usize, Value> = BTreeMap::new();
-    for (path, value) in fields {
-        let (number, rest) = path.split_once('.')?;
-        let rest = rest.strip_prefix(openinference::MESSAGE).unwrap_or(rest);
-        let message =
-            by_message.entry(number.parse().ok()?).or_insert_with(|| Value::Object(Map::new()));
-        set(message, rest, value);
-    }
-    let messages: Vec<_> = by_message.values().filter_map(message).collect();
+    let messages: Vec<_> = objects(fields)?.iter().filter_map(message).collect();
     (!messages.is_empty()).then_some(messages)
 }
 
-/// The most names and numbers of a path that are followed; what lies deeper is left out.
-const MOST_STEPS: usize = 12;
-
-/// The most items of a list that is put together from paths.
-const MOST_ITEMS: usize = 256;
-
-/// Sets a value at a path; names that only say what the thing is are left out.
-fn set(target: &mut Value, path: &str, value: Value) {
-    if path.split('.').nth(MOST_STEPS).is_none() {
-        set_below(target, path, value);
-    }
+/// Puts the answers among flattened attributes together, which need not say that they are the assistant's.
+#[must_use]
+pub fn unflattened_reply<'a>(fields: impl Iterator<Item = (&'a str, Value)>) -> Option<Message> {
+    let mut answers = objects(fields)?;
+    let answer = answers.first_mut()?;
+    answer.as_object_mut()?.entry("role").or_insert_with(|| "assistant".into());
+    message(answer)
 }
 
-fn set_below(target: &mut Value, path: &str, value: Value) {
-    let (first, rest) =
-        path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
-    if matches!(first, "tool_call" | "message_content") {
-        if let Some(rest) = rest {
-            set_below(target, rest, value);
-        }
-        return;
-    }
-    let slot = match first.parse::<usize>() {
-        // Numbers are places in a list, which is kept as long as it is sensible.
-        Ok(at) if at < MOST_ITEMS => {
-            if !target.is_array() {
-                *target = Value::Array(Vec::new());
-            }
-            let Value::Array(list) = target else { return };
-            if list.len() <= at {
-                list.resize(at + 1, Value::Null);
-            }
-            &mut list[at]
-        }
-        _ => {
-            if !target.is_object() {
-                *target = Value::Object(Map::new());
-            }
-            let Value::Object(object) = target else { return };
-            object.entry(first.to_owned()).or_insert(Value::Null)
-        }
-    };
-    match rest {
-        Some(rest) => set_below(slot, rest, value),
-        None => *slot = value,
-    }
+/// Puts tools that are flattened as `0.name` and `0.parameters` together.
+#[must_use]
+pub fn unflattened_tools<'a>(fields: impl Iterator<Item = (&'a str, Value)>) -> Vec<Tool> {
+    objects(fields).unwrap_or_default().iter().filter_map(tool).collect()
 }
 
 fn is_message(value: &Value) -> bool {
     let inner = value.get("message").unwrap_or(value);
-    inner.get("role").is_some_and(Value::is_string)
+    inner.as_object().is_some_and(|object| speaker(object).is_some()) || item(inner).is_some()
 }
 
 fn role(name: &str) -> &'static str {
     match name.to_ascii_lowercase().as_str() {
         "system" | "developer" => "system",
-        "assistant" | "model" | "ai" => "assistant",
+        "assistant" | "model" | "ai" | "aimessagechunk" => "assistant",
         "tool" | "function" => "tool",
         _ => "user",
     }
@@ -279,7 +298,7 @@ fn part(value: &Value) -> Option<Part> {
                 .find_map(|key| object.get(*key));
             return Some(Part::ToolResult {
                 id: text_of(object, &["id", "tool_use_id", "toolCallId"]),
-                content: content.map(parsed).unwrap_or_default(),
+                content: content.map(|content| parsed(of_vercel(content))).unwrap_or_default(),
             });
         }
         "image" | "image_url" | "input_image" | "blob" | "file" | "uri" | "audio"
@@ -308,10 +327,17 @@ fn tool_call(value: &Value) -> Option<Part> {
     let function = call.get("function").and_then(Value::as_object).unwrap_or(call);
     let arguments = ["arguments", "args", "input"].iter().find_map(|key| function.get(*key));
     Some(Part::ToolCall {
-        id: text_of(call, &["id", "toolCallId", "call_id"]),
+        id: text_of(call, &["call_id", "toolCallId", "id"]),
         name: text_of(function, &["name", "toolName"])?,
         arguments: arguments.map(parsed).unwrap_or_default(),
     })
+}
+
+/// The value that Vercel's SDK has in a wrapper that says what it is.
+fn of_vercel(output: &Value) -> &Value {
+    let kind = output.get("type").and_then(Value::as_str).unwrap_or_default();
+    let is_wrapper = matches!(kind, "text" | "json" | "error-text" | "error-json" | "content");
+    output.get("value").filter(|_| is_wrapper).unwrap_or(output)
 }
 
 /// Tells of what kind something is that is no text; its data is not handed on.

@@ -11,8 +11,8 @@ mod content;
 mod happened;
 
 pub use content::{input, output};
-pub(crate) use context::structured;
 pub use context::{Origin, TraceContext};
+pub(crate) use context::{object, structured};
 pub use happened::events_of;
 pub use keys::{INPUT, OUTPUT, PROVIDER, RESPONSE_ID, RESPONSE_MODEL};
 
@@ -20,9 +20,9 @@ use crate::wire::{Any, WireEvent, WireSpan};
 use glassbox_trace::id::{SpanId, TraceId};
 use glassbox_trace::span::Kind;
 use glassbox_trace::usage::Usage;
-use glassbox_trace::vocabulary::dialects::gen_ai_old;
+use glassbox_trace::vocabulary::dialects::{gen_ai_old, vercel};
 use glassbox_trace::vocabulary::langfuse::metadata;
-use glassbox_trace::vocabulary::{general, glassbox, langfuse};
+use glassbox_trace::vocabulary::{gen_ai, general, glassbox, langfuse};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::UNIX_EPOCH;
@@ -180,6 +180,7 @@ impl ReceivedSpan {
         } else {
             (Usage::UNKNOWN, None)
         };
+        let context = context::context(attributes, origin);
         let is_app_root =
             attributes.get(langfuse::IS_APP_ROOT).and_then(Any::as_flag) == Some(true);
         let is_local_root = wire.parent_id.is_none() || wire.parent_is_remote || is_app_root;
@@ -192,7 +193,7 @@ impl ReceivedSpan {
             span_id: SpanId::from_bytes(wire.span_id),
             parent_id: wire.parent_id.map(SpanId::from_bytes),
             is_local_root,
-            name: cut(wire.name.clone().into_owned(), MOST_NAME),
+            name: cut(name(wire), MOST_NAME),
             kind,
             state,
             start_us,
@@ -214,7 +215,10 @@ impl ReceivedSpan {
             input_preview: preview(&input),
             output_preview: preview(&output),
             output_end: output.as_deref().map(content::last_words),
-            context: context::context(attributes, origin),
+            context: TraceContext {
+                name: context.name.or_else(|| name_by_program(wire)),
+                ..context
+            },
         }
     }
 
@@ -228,6 +232,31 @@ impl ReceivedSpan {
 /// Tells whether Langfuse has such a type of observation.
 pub(crate) fn is_langfuse_kind(name: &str) -> bool {
     kind::of_langfuse(name).is_some()
+}
+
+/// The name, with the tool's where it is that of any call of a tool by Vercel's SDK.
+fn name(wire: &WireSpan<'_>) -> String {
+    let tool = || wire.attributes.text(&[vercel::TOOL_NAME]);
+    match wire.name.as_ref() {
+        name @ vercel::TOOL_CALL => tool().map_or(name.to_owned(), |tool| format!("{name} {tool}")),
+        name => name.to_owned(),
+    }
+}
+
+/// What the program calls a trace that has but the name of an operation of Vercel's: `ai.generateText`, or
+/// `invoke_agent` and a model.
+fn name_by_program(wire: &WireSpan<'_>) -> Option<String> {
+    if wire.parent_id.is_some() {
+        return None;
+    }
+    let attributes = &wire.attributes;
+    let agent = || {
+        let model = attributes.text(&[gen_ai::REQUEST_MODEL])?;
+        let is_of_model = wire.name.strip_prefix("invoke_agent ") == Some(model.as_str());
+        is_of_model.then(|| attributes.text(&[gen_ai::AGENT_NAME])).flatten()
+    };
+    let name = attributes.text(&[vercel::FUNCTION_ID]).or_else(agent)?;
+    Some(cut(name, MOST_NAME))
 }
 
 /// Nanoseconds as microseconds; 2^64 nanoseconds fit.
@@ -308,7 +337,10 @@ pub(crate) fn instant_us(text: &str) -> Option<i64> {
 }
 
 fn notes(wire: &WireSpan<'_>) -> Vec<Note> {
-    let events = wire.events.iter().filter(|event| !content::is_content(&event.name));
+    // Vercel's tell of a stream's beginning and end, which are among the phases.
+    let is_note =
+        |name: &str| !content::is_content(name) && !name.starts_with(vercel::STREAM_EVENT);
+    let events = wire.events.iter().filter(|event| is_note(&event.name));
     let mut notes: Vec<_> = events.take(MOST_NOTES).map(note).collect();
     // Langfuse drops events, so what is sent there has them in its metadata.
     if let Some(json) = wire.attributes.get(metadata::NOTES).and_then(Any::as_text)

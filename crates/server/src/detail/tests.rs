@@ -1,5 +1,7 @@
 //! The same call in every dialect.
 
+mod clients;
+
 use super::SpanDetail;
 use crate::message::{Message, Part};
 use crate::received::{Origin, Phases, ReceivedSpan};
@@ -29,6 +31,12 @@ fn any(value: &Value) -> AnyValue {
 }
 
 fn read(name: &str, attributes: &Value) -> (ReceivedSpan, Vec<Message>) {
+    let (read, detail) = read_all(name, attributes);
+    let messages = detail.messages.into_iter().flatten().chain(detail.reply).collect();
+    (read, messages)
+}
+
+fn read_all(name: &str, attributes: &Value) -> (ReceivedSpan, SpanDetail) {
     let attributes = attributes.as_object().unwrap().iter();
     let span = Span {
         trace_id: vec![1; 16],
@@ -51,9 +59,7 @@ fn read(name: &str, attributes: &Value) -> (ReceivedSpan, Vec<Message>) {
     let context = read.context.clone();
     let (resource, scope) = Default::default();
     let raw = RawSpan { summary, context, bytes, resource, scope };
-    let detail = SpanDetail::read(raw);
-    let messages = detail.messages.into_iter().flatten().chain(detail.reply).collect();
-    (read, messages)
+    (read, SpanDetail::read(raw))
 }
 
 /// Kind, model, provider, buckets (input, cache read, cache write, output, reasoning), cost in dollars, first chunk.
@@ -78,11 +84,21 @@ fn line(span: &ReceivedSpan) -> String {
 fn check(attributes: &Value, expected: &str, said: &[(&str, &str)]) -> ReceivedSpan {
     let (span, messages) = read("chat", attributes);
     assert_eq!(line(&span), expected);
+    assert_said(&messages, said);
+    span
+}
+
+/// Compares messages with who said what.
+#[track_caller]
+fn assert_said(messages: &[Message], said: &[(&str, &str)]) {
     let text = |message: &Message| {
         let texts = message.parts.iter().map(|part| match part {
             Part::Text { text } => text.clone(),
             Part::ToolCall { name, arguments, .. } => {
                 format!("{name}({arguments})")
+            }
+            Part::ToolResult { id, content } => {
+                format!("{}: {content}", id.as_deref().unwrap_or("-"))
             }
             other => format!("{other:?}"),
         });
@@ -91,7 +107,6 @@ fn check(attributes: &Value, expected: &str, said: &[(&str, &str)]) -> ReceivedS
     let messages: Vec<_> = messages.iter().map(|message| (message.role, text(message))).collect();
     let messages: Vec<_> = messages.iter().map(|(role, text)| (*role, text.as_str())).collect();
     assert_eq!(messages, said);
-    span
 }
 
 #[test]
@@ -210,6 +225,7 @@ fn vercel() {
     let tool = json!({"ai.operationId": "ai.toolCall", "ai.toolCall.name": "brew", "ai.toolCall.args": "{}"});
     let tool = read("ai.toolCall", &tool).0;
     assert_eq!((tool.kind, tool.tool.as_deref(), tool.has_input), (Kind::Tool, Some("brew"), true));
+    assert_eq!(tool.name, "ai.toolCall brew");
 }
 
 #[test]

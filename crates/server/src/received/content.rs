@@ -2,7 +2,9 @@
 
 use super::{cut, keys};
 use crate::wire::{Any, WireSpan};
-use glassbox_trace::vocabulary::dialects::{gen_ai_old, openinference as inference, traceloop};
+use glassbox_trace::vocabulary::dialects::{
+    gen_ai_old, openinference as inference, traceloop, vercel,
+};
 use memchr::memmem;
 use std::borrow::Cow;
 
@@ -43,6 +45,13 @@ fn content<'a>(
 ) -> Option<Cow<'a, Any<'a>>> {
     let whole = keys.iter().find_map(|key| {
         let value = wire.attributes.get(key)?;
+        // Vercel's streams have an empty text beside calls of tools.
+        if *key == vercel::RESPONSE_TEXT
+            && value.as_text() == Some("")
+            && wire.attributes.get(vercel::RESPONSE_TOOL_CALLS).is_some()
+        {
+            return None;
+        }
         let is_quoted = matches!(*key, traceloop::ENTITY_INPUT | traceloop::ENTITY_OUTPUT);
         Some(if is_quoted { unquoted(value) } else { Cow::Borrowed(value) })
     });

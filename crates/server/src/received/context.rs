@@ -2,6 +2,7 @@
 
 use super::{cut, keys};
 use crate::wire::{Any, Attributes};
+use glassbox_trace::vocabulary::dialects::{langchain, vercel};
 use glassbox_trace::vocabulary::general;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -91,19 +92,17 @@ pub(super) fn context(attributes: &Attributes<'_>, origin: &Origin) -> TraceCont
 fn metadata(attributes: &Attributes<'_>) -> Map<String, Value> {
     let mut metadata = Map::new();
     for key in keys::METADATA_OBJECTS {
-        if let Some(Value::Object(object)) = attributes
-            .get(key)
-            .and_then(Any::as_text)
-            .and_then(|json| serde_json::from_str(json).ok())
-        {
-            metadata.extend(object);
-        }
+        metadata.extend(object(attributes, key).unwrap_or_default());
     }
     for prefix in keys::METADATA_PREFIXES {
-        let facts = attributes.prefixed(prefix);
+        let facts = attributes.prefixed(prefix).filter(|(key, _)| !has_own_place(prefix, key));
         metadata.extend(facts.map(|(key, value)| (key.to_owned(), structured(value))));
     }
-    metadata.retain(|_, value| value.as_str().is_none_or(|text| text.len() <= MOST_BYTES));
+    let is_of_step = |key: &str| langchain::OF_STEPS.iter().any(|name| key.starts_with(name));
+    metadata.retain(|key, value| {
+        let is_short = value.as_str().is_none_or(|text| text.len() <= MOST_BYTES);
+        is_short && !value.is_null() && !is_of_step(key)
+    });
     // Lists and streams carry it: what is larger is with the span.
     let mut left = MOST_METADATA;
     metadata.retain(|key, value| {
@@ -113,6 +112,18 @@ fn metadata(attributes: &Attributes<'_>) -> Map<String, Value> {
         fits
     });
     metadata.into_iter().take(MOST_ITEMS).collect()
+}
+
+/// The object under a key that has it as JSON.
+pub(crate) fn object(attributes: &Attributes<'_>, key: &str) -> Option<Map<String, Value>> {
+    let json = attributes.get(key)?.as_text()?;
+    serde_json::from_str(json).ok()
+}
+
+/// Tells whether a fact in Vercel's metadata is one that traces have a place for.
+fn has_own_place(prefix: &str, key: &str) -> bool {
+    matches!(prefix, vercel::METADATA | vercel::CONTEXT)
+        && matches!(key, "userId" | "sessionId" | "tags")
 }
 
 /// About how many bytes a value has.

@@ -3,7 +3,7 @@
 use super::keys;
 use crate::wire::{Any, WireSpan};
 use glassbox_trace::span::Kind;
-use glassbox_trace::vocabulary::dialects::{traceloop, vercel};
+use glassbox_trace::vocabulary::dialects::{openinference as inference, traceloop, vercel};
 use glassbox_trace::vocabulary::{gen_ai, glassbox, langfuse, openinference};
 
 /// Reads the kind: what is said outright first, then what the attributes betray.
@@ -12,9 +12,14 @@ pub(super) fn kind(wire: &WireSpan<'_>) -> Kind {
     let said = |key: &str, read: fn(&str) -> Option<Kind>| {
         attributes.get(key).and_then(Any::as_text).and_then(read)
     };
+    // LiteLLM says `TOOL` of a model call that was answered with calls of tools.
+    let is_model_call = || attributes.get(inference::TOKENS_PROMPT).is_some();
     said(glassbox::KIND, own)
         .or_else(|| said(langfuse::OBSERVATION_TYPE, of_langfuse))
-        .or_else(|| said(openinference::SPAN_KIND, of_openinference))
+        .or_else(|| match said(openinference::SPAN_KIND, of_openinference) {
+            Some(Kind::Tool) if is_model_call() => Some(Kind::Generation),
+            kind => kind,
+        })
         .or_else(|| said(gen_ai::OPERATION_NAME, of_operation))
         .or_else(|| said(vercel::OPERATION_ID, of_vercel))
         .or_else(|| said(traceloop::SPAN_KIND, of_traceloop))
@@ -71,7 +76,8 @@ fn of_operation(name: &str) -> Option<Kind> {
         "execute_tool" => Kind::Tool,
         "invoke_agent" | "create_agent" => Kind::Agent,
         "retrieval" | "search_memory" => Kind::Retriever,
-        "invoke_workflow" | "plan" => Kind::Chain,
+        // The last one is Vercel's.
+        "invoke_workflow" | "plan" | "agent_step" => Kind::Chain,
         _ => return None,
     })
 }
@@ -79,7 +85,7 @@ fn of_operation(name: &str) -> Option<Kind> {
 /// The outer spans of the AI SDK repeat the usage of the inner ones, which are the model calls.
 fn of_vercel(name: &str) -> Option<Kind> {
     Some(match name {
-        "ai.toolCall" => Kind::Tool,
+        vercel::TOOL_CALL => Kind::Tool,
         name if name.ends_with(".doEmbed") => Kind::Embedding,
         name if name.ends_with(".doGenerate") || name.ends_with(".doStream") => Kind::Generation,
         name if name.starts_with("ai.") => Kind::Chain,

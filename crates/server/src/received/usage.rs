@@ -4,7 +4,10 @@ use super::keys;
 use crate::wire::{Any, Attributes};
 use glassbox_trace::price::{PriceTable, ServiceTier};
 use glassbox_trace::usage::{MAX_TOKENS, Usage};
+use glassbox_trace::vocabulary::dialects::openinference as inference;
 use glassbox_trace::vocabulary::langfuse::{self, metadata};
+use glassbox_trace::vocabulary::openinference;
+use memchr::memmem;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
 use serde_json::{Map, Value};
@@ -42,15 +45,34 @@ fn usage(attributes: &Attributes<'_>) -> Usage {
         }
         return of_details(attributes, details);
     }
+    if let Some(usage) = of_litellm(attributes) {
+        return usage;
+    }
     let tokens =
         |keys| attributes.first(keys, Any::as_count).filter(|tokens| *tokens <= MAX_TOKENS);
+    let mut input = tokens(keys::INPUT_TOKENS);
+    let (read, write) = (tokens(keys::CACHE_READ_TOKENS), tokens(keys::CACHE_WRITE_TOKENS));
+    // Anthropic's own counts leave the cache out, and some hand them on as they are: no part is larger than its total.
+    let cached = read.unwrap_or(0) + write.unwrap_or(0);
+    input = input.map(|input| if cached > input { input + cached } else { input });
     Usage::from_totals(
-        tokens(keys::INPUT_TOKENS),
-        tokens(keys::CACHE_READ_TOKENS),
-        tokens(keys::CACHE_WRITE_TOKENS),
+        input,
+        read,
+        write,
         tokens(keys::OUTPUT_TOKENS),
         tokens(keys::REASONING_TOKENS),
     )
+}
+
+/// Reads what LiteLLM has in OpenAI's shape among the metadata, with the cached tokens that its attributes leave out.
+fn of_litellm(attributes: &Attributes<'_>) -> Option<Usage> {
+    attributes.get(inference::TOKENS_PROMPT)?;
+    let metadata = attributes.get(openinference::METADATA)?.as_text()?;
+    // Few have it, and reading all of everybody's takes its time.
+    memmem::find(metadata.as_bytes(), b"\"usage_object\"")?;
+    let metadata: Map<String, Value> = serde_json::from_str(metadata).ok()?;
+    let usage = metadata.get("usage_object").filter(|usage| usage.is_object())?;
+    Some(Usage::from_openai(usage)).filter(|usage| !usage.is_unknown())
 }
 
 /// Reads Langfuse's usage: OpenAI's own shape, or buckets.

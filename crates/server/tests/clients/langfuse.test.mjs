@@ -2,16 +2,13 @@
 // are taken from the folder that GLASSBOX_PEERS names.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
+import { assertFields, message, startServer } from './stage.mjs';
 
-const { GLASSBOX_BIN, GLASSBOX_PEERS } = process.env;
-assert(GLASSBOX_BIN && GLASSBOX_PEERS, 'GLASSBOX_BIN or GLASSBOX_PEERS is not set');
+const { GLASSBOX_PEERS } = process.env;
+assert(GLASSBOX_PEERS, 'GLASSBOX_PEERS is not set');
 
 const require = createRequire(join(GLASSBOX_PEERS, 'package.json'));
 const { LangfuseClient } = require('@langfuse/client');
@@ -36,30 +33,6 @@ after(async () => {
   await server.stop();
 });
 
-async function startServer() {
-  const folder = await mkdtemp(join(tmpdir(), 'glassbox-clients-'));
-  const arguments_ = ['serve', '--json', '--http', '127.0.0.1:0', '--grpc', 'off', '--store', join(folder, 'traces.db')];
-  const program = spawn(GLASSBOX_BIN, arguments_, { stdio: ['ignore', 'pipe', 'inherit'] });
-  const ended = new Promise((resolve) => program.once('exit', resolve));
-  const { value: line } = await createInterface({ input: program.stdout })[Symbol.asyncIterator]().next();
-  const { otlp, token } = JSON.parse(line);
-  const origin = new URL(otlp).origin;
-  return {
-    origin,
-    token,
-    async ask(path) {
-      const response = await fetch(`${origin}/api/v1${path}`, { headers: { authorization: `Bearer ${token}` } });
-      assert.equal(response.status, 200, path);
-      return response.json();
-    },
-    async stop() {
-      program.kill('SIGTERM');
-      await ended;
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
-}
-
 /** A trace's summary, its spans by name, and what there is to see of each. */
 async function traceOf(observation) {
   await provider.forceFlush();
@@ -69,12 +42,6 @@ async function traceOf(observation) {
   return { trace, spans: byName(spans), details: byName(details) };
 }
 
-/** Compares the expected fields, all at once. */
-function assertFields(found, expected) {
-  assert.deepEqual(Object.fromEntries(Object.keys(expected).map((key) => [key, found[key]])), expected);
-}
-
-const message = (role, text) => ({ role, parts: [{ type: 'text', text }] });
 const TOKENS = { input: 200, cache_read: 1000, cache_write: null, output: 100, reasoning: null, total: 1300 };
 const ASKED = [
   { role: 'system', content: 'You sell coffee.' },

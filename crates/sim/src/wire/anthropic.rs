@@ -22,7 +22,9 @@ pub(super) const MODELS: &[(&str, &str)] = &[
 ];
 
 pub(super) fn key(headers: &HeaderMap) -> Key {
-    Key::of(header(headers, "x-api-key"))
+    // Its own client for Python has it as a bearer's, since version 2.
+    let of_bearer = || header(headers, "authorization")?.strip_prefix("Bearer ");
+    Key::of(header(headers, "x-api-key").or_else(of_bearer))
 }
 
 pub(super) fn read(headers: &HeaderMap, body: &Value) -> Result<Ask, Problem> {

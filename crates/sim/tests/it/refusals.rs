@@ -118,3 +118,12 @@ async fn more_calls_than_allowed() {
     assert!((15..=20).contains(&seconds), "a third of a minute, not {seconds} s");
     assert_eq!(sim.counters().limited, 1);
 }
+
+#[tokio::test]
+async fn anthropic_s_key_may_be_a_bearer_s() {
+    let sim = shop().start().unwrap();
+    let mut call = call(&sim, Provider::Anthropic, false, HAMBURGERS);
+    call.headers.retain(|(name, _)| *name != "x-api-key");
+    call.headers.push(("authorization", "Bearer key".to_owned()));
+    assert_eq!(call.exchange().await.0, 200);
+}

@@ -38,6 +38,10 @@ pub mod gen_ai_old {
     pub const REQUEST: &str = "gen_ai.request.";
     /// Seconds to the first token, as servers have it.
     pub const TIME_TO_FIRST_TOKEN: &str = "gen_ai.server.time_to_first_token";
+    /// Seconds to the first chunk, as Vercel's AI SDK has them since version 7: a metric's name on a span.
+    pub const CLIENT_TIME_TO_FIRST_CHUNK: &str = "gen_ai.client.operation.time_to_first_chunk";
+    /// The whole cost in US dollars, as LiteLLM has it.
+    pub const COST_TOTAL: &str = "gen_ai.cost.total_cost";
     /// The type of an exception, on `exception` events.
     pub const EXCEPTION_TYPE: &str = "exception.type";
 }
@@ -106,6 +110,8 @@ pub mod traceloop {
     pub const REQUEST_TYPE: &str = "llm.request.type";
     /// Whether the answer was streamed.
     pub const IS_STREAMING: &str = "llm.is_streaming";
+    /// The tools, flattened: this, a number, and `name`, `description` or `parameters`.
+    pub const FUNCTIONS: &str = "llm.request.functions.";
 }
 
 /// Vercel's AI SDK.
@@ -116,8 +122,16 @@ pub mod vercel {
     pub const MODEL_ID: &str = "ai.model.id";
     /// Who serves it: `openai.chat`.
     pub const MODEL_PROVIDER: &str = "ai.model.provider";
+    /// What the program calls the operation.
+    pub const FUNCTION_ID: &str = "ai.telemetry.functionId";
+    /// How the names of events of a stream begin.
+    pub const STREAM_EVENT: &str = "ai.stream.";
     /// What went into a wrapper, JSON.
     pub const PROMPT: &str = "ai.prompt";
+    /// The text to embed, JSON.
+    pub const VALUE: &str = "ai.value";
+    /// The texts to embed, a list of JSON texts.
+    pub const VALUES: &str = "ai.values";
     /// The messages of a call, JSON.
     pub const PROMPT_MESSAGES: &str = "ai.prompt.messages";
     /// The tools of a call, a list of JSON texts.
@@ -126,6 +140,8 @@ pub mod vercel {
     pub const RESPONSE_TEXT: &str = "ai.response.text";
     /// The answer's object, JSON.
     pub const RESPONSE_OBJECT: &str = "ai.response.object";
+    /// What the model thought.
+    pub const RESPONSE_REASONING: &str = "ai.response.reasoning";
     /// The calls of tools in the answer, JSON.
     pub const RESPONSE_TOOL_CALLS: &str = "ai.response.toolCalls";
     /// The model that answered.
@@ -148,6 +164,16 @@ pub mod vercel {
     pub const CACHED_INPUT_TOKENS: &str = "ai.usage.cachedInputTokens";
     /// Reasoning tokens.
     pub const REASONING_TOKENS: &str = "ai.usage.reasoningTokens";
+    /// Tokens of an embedding.
+    pub const EMBEDDING_TOKENS: &str = "ai.usage.tokens";
+    /// Input tokens read from the cache, version 6.
+    pub const CACHE_READ_TOKENS: &str = "ai.usage.inputTokenDetails.cacheReadTokens";
+    /// Input tokens written to the cache, version 6.
+    pub const CACHE_WRITE_TOKENS: &str = "ai.usage.inputTokenDetails.cacheWriteTokens";
+    /// Reasoning tokens, versions 6 and 7.
+    pub const REASONING_TOKENS_6: &str = "ai.usage.outputTokenDetails.reasoningTokens";
+    /// The operation of a call of a tool, and the name of its span.
+    pub const TOOL_CALL: &str = "ai.toolCall";
     /// The tool's name.
     pub const TOOL_NAME: &str = "ai.toolCall.name";
     /// The tool's arguments, JSON.
@@ -162,6 +188,32 @@ pub mod vercel {
     pub const USER_ID: &str = "ai.telemetry.metadata.userId";
     /// The conversation.
     pub const SESSION_ID: &str = "ai.telemetry.metadata.sessionId";
+    /// Labels.
+    pub const TAGS: &str = "ai.telemetry.metadata.tags";
+    /// Facts on the trace since version 7: this and a key.
+    pub const CONTEXT: &str = "ai.settings.context.";
+    /// The end user, version 7.
+    pub const CONTEXT_USER_ID: &str = "ai.settings.context.userId";
+    /// The conversation, version 7.
+    pub const CONTEXT_SESSION_ID: &str = "ai.settings.context.sessionId";
+    /// Labels, version 7.
+    pub const CONTEXT_TAGS: &str = "ai.settings.context.tags";
+}
+
+/// Pydantic AI.
+pub mod pydantic_ai {
+    /// All messages of an agent's run, as the GenAI conventions have them.
+    pub const ALL_MESSAGES: &str = "pydantic_ai.all_messages";
+    /// What an agent's run came to.
+    pub const FINAL_RESULT: &str = "final_result";
+}
+
+/// LangChain and LangGraph, as Langfuse's SDK and OpenInference tell of them.
+pub mod langchain {
+    /// Who serves the model, JSON.
+    pub const PROVIDER: &str = "langfuse.observation.metadata.ls_provider";
+    /// How the names of facts begin that are on one step, and not on the whole trace.
+    pub const OF_STEPS: &[&str] = &["langgraph_", "ls_", "lc_", "checkpoint_ns"];
 }
 
 /// What Langfuse's SDKs write under other names.

@@ -67,15 +67,18 @@ fn tell_oddities(spans: &mut [SpanSummary], truncated: bool) {
     }
 }
 
+/// Clocks that are read in milliseconds, as JavaScript's for the beginnings of spans, are not odd.
+const MOST_ROUNDED_US: i64 = 1000;
+
 /// How far a span lies outside its parent, as it can when clocks differ.
 fn skew(span: &SpanSummary, parent: &SpanSummary) -> Option<String> {
     let early = parent.start_us.saturating_sub(span.start_us);
-    if early > 0 {
+    if early > MOST_ROUNDED_US {
         return Some(format!("clock skew: it began {early} us before its parent"));
     }
     let late = parent.end_us.zip(span.end_us).map_or(0, |(parent, end)| end.saturating_sub(parent));
     // Not odd for work that goes on in the background, but worth knowing.
-    (late > 0).then(|| format!("it ended {late} us after its parent"))
+    (late > MOST_ROUNDED_US).then(|| format!("it ended {late} us after its parent"))
 }
 
 /// The spans that are their own ancestors.
