@@ -47,7 +47,7 @@ use readers::{ReadError, Readers, store_error};
 use rusqlite::Connection;
 use std::fmt;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -138,10 +138,9 @@ impl SqliteStore {
 
 /// Takes the lock that one server at a time can have.
 fn lock(options: &SqliteOptions) -> Result<File, StoreError> {
-    let mut path = options.path.clone().into_os_string();
-    path.push(".lock");
+    let path = beside(&options.path, ".lock");
     let failed = |error: std::io::Error| {
-        StoreError::Failed(format!("{} cannot be written: {error}", PathBuf::from(&path).display()))
+        StoreError::Failed(format!("{} cannot be written: {error}", path.display()))
     };
     if let Some(folder) = options.path.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;
@@ -154,16 +153,26 @@ fn lock(options: &SqliteOptions) -> Result<File, StoreError> {
     }
 }
 
+/// The file beside a store whose name goes on so: whoever opens it by another name, through a link, finds the same.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.canonicalize().unwrap_or_else(|_| path.to_owned()).into_os_string();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
 fn open_to_write(options: &SqliteOptions) -> Result<Connection, StoreError> {
     let path = options.path.display().to_string();
     let open = || {
         let connection = Connection::open(&options.path)?;
         connection.busy_timeout(PATIENCE)?;
         connection.set_prepared_statement_cache_capacity(64);
-        schema::configure(&connection, options.file_bytes)?;
         Ok(connection)
     };
-    let connection = open().map_err(|error| store_error(&error, &path))?;
+    let failed = |error: rusqlite::Error| store_error(&error, &path);
+    let connection = open().map_err(failed)?;
+    // Before anything is changed: it may be another program's.
+    schema::version(&connection, &path)?;
+    schema::configure(&connection, options.file_bytes).map_err(failed)?;
     schema::migrate(&connection, &path)?;
     Ok(connection)
 }
