@@ -11,8 +11,8 @@ mod content;
 mod happened;
 
 pub use content::{input, output};
-pub(crate) use context::structured;
 pub use context::{Origin, TraceContext};
+pub(crate) use context::{size, structured};
 pub use happened::events_of;
 pub use keys::{INPUT, OUTPUT, PROVIDER, RESPONSE_ID, RESPONSE_MODEL};
 
