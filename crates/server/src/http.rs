@@ -88,5 +88,6 @@ pub fn grpc_router(app: &Arc<App>) -> Router {
     Router::new()
         .route(grpc::EXPORT, post(grpc::export))
         .fallback(grpc::unknown)
+        .layer(from_fn_with_state(Arc::clone(app), grpc::http2))
         .with_state(Arc::clone(app))
 }
