@@ -221,6 +221,14 @@ impl Store for SqliteStore {
         self.readers.read(|connection| detail::raw_spans(connection, trace_id, most_spans))
     }
 
+    fn texts(
+        &self,
+        spans: &[(TraceId, SpanId)],
+        each: &mut dyn FnMut(usize, &str),
+    ) -> Result<(), StoreError> {
+        self.readers.read(|connection| Ok(detail::texts(connection, spans, each)?))
+    }
+
     fn spans(&self, filter: &Filter, paging: &Paging) -> Result<Page<SpanSummary>, StoreError> {
         self.readers.read(|connection| list::spans(connection, filter, paging))
     }

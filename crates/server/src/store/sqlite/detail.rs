@@ -1,8 +1,8 @@
 //! One trace, one span, with what lists leave out.
 
-use super::ReadError;
 use super::row::{self, SPAN_COLUMNS, TRACE_COLUMNS, flags};
-use super::schema::{PLACE_BITS, ids_of};
+use super::schema::{PLACE_BITS, SPAN_ID_PARTS, ids_of};
+use super::{ReadError, index};
 use crate::received::{Origin, ReceivedSpan, TraceContext};
 use crate::view::{RawSpan, SpanSummary, TraceView};
 use crate::wire::{Group, WireSpan};
@@ -125,6 +125,34 @@ pub(super) fn raw_spans(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Hands out all that can be searched of spans.
+pub(super) fn texts(
+    connection: &Connection,
+    spans: &[(TraceId, SpanId)],
+    each: &mut dyn FnMut(usize, &str),
+) -> rusqlite::Result<()> {
+    let mut place = connection.prepare_cached(&format!(
+        "SELECT s.block, s.offset, s.length FROM traces t JOIN spans s
+             ON s.span_id & {last} = ?2 & {last} AND s.id >= t.no << {PLACE_BITS}
+             AND s.id < (t.no + 1) << {PLACE_BITS} AND s.span_id = ?2 WHERE t.trace_id = ?1",
+        last = SPAN_ID_PARTS - 1
+    ))?;
+    let mut blocks = Blocks::new(connection);
+    for (at, (trace_id, span_id)) in spans.iter().enumerate() {
+        let found = place
+            .query_row(params![trace_id.to_bytes(), row::span_number(*span_id)], |row| {
+                let block = blocks.block(row.get(0)?)?;
+                let wire = slice(block, row.get(1)?, row.get(2)?).map(WireSpan::read);
+                Ok(wire.and_then(Result::ok).map(|wire| index::text(&wire)))
+            })
+            .optional()?;
+        if let Some(text) = found.flatten() {
+            each(at, &text);
+        }
+    }
+    Ok(())
+}
+
 fn raw_query() -> String {
     format!(
         "SELECT {SPAN_COLUMNS}, c.json, s.block, s.offset, s.length, o.resource, o.scope
@@ -136,18 +164,20 @@ fn raw_query() -> String {
     )
 }
 
-/// The most decompressed blocks that are kept while spans are read: the spans of a trace lie in few, but not in order.
-const MOST_BLOCKS: usize = 32;
+/// The most bytes of decompressed blocks that are kept while spans are read, besides the last: the spans of a trace lie in
+/// few blocks, but not in order.
+const MOST_KEPT: usize = 8 << 20;
 
 /// Reads payloads, each block once as far as possible.
 struct Blocks<'a> {
     connection: &'a Connection,
     read: HashMap<i64, Vec<u8>>,
+    bytes: usize,
 }
 
 impl<'a> Blocks<'a> {
     fn new(connection: &'a Connection) -> Self {
-        Self { connection, read: HashMap::new() }
+        Self { connection, read: HashMap::new(), bytes: 0 }
     }
 
     fn raw(&mut self, row: &Row<'_>) -> rusqlite::Result<RawSpan> {
@@ -166,15 +196,18 @@ impl<'a> Blocks<'a> {
     /// Returns a block's payloads; of one that is damaged none.
     fn block(&mut self, no: i64) -> rusqlite::Result<&[u8]> {
         if !self.read.contains_key(&no) {
-            if self.read.len() >= MOST_BLOCKS {
+            if self.bytes > MOST_KEPT {
                 self.read.clear();
+                self.bytes = 0;
             }
             let raw = self
                 .connection
                 .prepare_cached("SELECT data FROM blocks WHERE no = ?")?
                 .query_row([no], |row| Ok(row.get_ref(0)?.as_blob().ok().and_then(decompress)))
                 .optional()?;
-            self.read.insert(no, raw.flatten().unwrap_or_default());
+            let raw = raw.flatten().unwrap_or_default();
+            self.bytes += raw.len();
+            self.read.insert(no, raw);
         }
         Ok(self.read.get(&no).map_or(&[], Vec::as_slice))
     }
