@@ -43,7 +43,8 @@ pub(crate) struct Args {
 enum Format {
     /// A line a trace: an OTLP request in JSON, which any receiver of OTLP takes
     Otlp,
-    /// A line a span or score: what the API answers, with messages and usage read out of the attributes
+    /// A line a span, score, or what was said of the trace itself: what the API answers, with messages and usage read out
+    /// of the attributes
     Jsonl,
     /// A line a trace, with observations and scores: what Langfuse's API answers
     Langfuse,
@@ -187,6 +188,10 @@ impl<W: Write> Export<W> {
             self.line(&span)?;
         }
         self.count_spans(&trace, exported);
+        let records = self.client.get(&format!("/api/v1/traces/{id}/records"), &[]).await?;
+        for record in records["items"].as_array().into_iter().flatten() {
+            self.line(record)?;
+        }
         let scores = self.client.list("/api/v1/scores", &[("trace_id", id)], usize::MAX).await?;
         self.scores += scores.len();
         // The first to arrive first.

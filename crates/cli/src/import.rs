@@ -15,6 +15,7 @@ use std::process::ExitCode;
 mod langfuse;
 mod otlp;
 mod score;
+mod record;
 
 /// As many spans of lines that are a span each go in one request.
 const AT_ONCE: usize = 500;
@@ -161,11 +162,11 @@ impl Import {
                 waiting.events.extend(events);
             } else if said["span_id"].is_string() && said["attributes"].is_object() {
                 waiting.spans.push(said);
-            } else if let Some(event) = score::event(&said) {
+            } else if let Some(event) = score::event(&said).or_else(|| record::event(&said)) {
                 waiting.events.push(event);
             } else {
-                return Ok(Err("neither an OTLP request (resourceSpans), nor a span or score as the API answers it \
-                     (span_id, attributes; trace_id, at_us), nor anything of Langfuse's (batch, observations, traceId)"
+                return Ok(Err("neither an OTLP request (resourceSpans), nor a span, score or record as the API \
+                     answers it (span_id, attributes; trace_id, at_us), nor anything of Langfuse's (batch, observations, traceId)"
                     .to_owned()));
             }
         }

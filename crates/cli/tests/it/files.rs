@@ -44,6 +44,13 @@ fn langfuse_answers(stage: &Stage) -> Vec<Value> {
     all
 }
 
+/// What was said of all traces themselves.
+fn records(stage: &Stage) -> Vec<Value> {
+    let path =
+        |trace: Value| format!("/api/v1/traces/{}/records", trace["trace_id"].as_str().unwrap());
+    traces(stage).into_iter().map(|trace| stage.get(&path(trace))).collect()
+}
+
 fn traces(stage: &Stage) -> Vec<Value> {
     let list = stage.get("/api/v1/traces?order=asc&limit=500");
     assert_eq!(list["next_cursor"], Value::Null);
@@ -195,6 +202,64 @@ fn there_and_back(stage: &Stage, format: &str, original: &[Value], langfuse: &[V
     if format != "langfuse" {
         let lines = |file| std::fs::read_to_string(file).unwrap().lines().count();
         assert_eq!(lines(&again), lines(&file), "{format}");
+    }
+}
+
+#[test]
+fn what_was_said_of_traces_comes_back() {
+    let stage = Stage::new();
+    let said = |at: u8, kind: &str, body: Value| {
+        json!({"id": format!("{kind}{at}"), "type": kind, "timestamp": format!("2026-01-01T00:00:0{at}.000123Z"),
+            "body": body})
+    };
+    let dashed = "d2f3e1c4-aaaa-4bbb-8ccc-0123456789ab";
+    let batch = json!({"batch": [
+        said(1, "trace-create", json!({"id": dashed, "name": "order", "userId": "ada", "sessionId": "s",
+            "tags": ["vip", "a,b"], "input": {"cup": [1, 2.5, null]}, "metadata": {"shop": 7, "x": {"y": "z"}},
+            "environment": "test", "release": "r", "version": "v", "timestamp": "2026-01-01T00:00:00.5Z"})),
+        said(4, "trace-create", json!({"id": dashed, "output": "With \u{201e}oat\u{201c} milk?"})),
+        said(2, "generation-create", json!({"id": "g", "traceId": dashed, "name": "ask",
+            "startTime": "2026-01-01T00:00:01Z", "endTime": "2026-01-01T00:00:02Z", "input": "in", "output": "out"})),
+        said(5, "score-create", json!({"traceId": dashed, "name": "taste", "value": 1})),
+        said(1, "trace-create", json!({"id": "no hex, and no span", "name": "alone", "input": "7"})),
+    ]});
+    let file = stage.folder.path().join("batch");
+    std::fs::write(&file, batch.to_string()).unwrap();
+    let (_, _, stderr) = run(&mut stage.command(&["import", file.to_str().unwrap()]));
+    assert_eq!(stderr, "imported 1 spans and 1 scores\n");
+    let (original, langfuse) = (answers(&stage), langfuse_answers(&stage));
+    for format in ["jsonl", "langfuse", "otlp"] {
+        let path = stage.folder.path().join(format).to_str().unwrap().to_owned();
+        run(&mut stage.command(&["export", "--format", format, "--output", &path]));
+        let fresh = Stage::new();
+        let (output, _, stderr) = run(&mut fresh.command(&["import", &path]));
+        assert!(output.status.success(), "{format}: {stderr}");
+        if format == "otlp" {
+            // A trace without a span has nothing there that could carry what was said of it, and is left out.
+            let id = "d2f3e1c4aaaa4bbb8ccc0123456789ab";
+            let summary = |stage: &Stage| {
+                let mut trace = stage.get(&format!("/api/v1/traces/{id}"))["trace"].take();
+                // The root's own input and output go before what was said of the trace.
+                for key in ["updated_seq", "input_preview", "output_preview"] {
+                    trace[key].take();
+                }
+                trace
+            };
+            compare(&summary(&fresh), &summary(&stage), format);
+            continue;
+        }
+        assert_equal(&langfuse_answers(&fresh), &langfuse, format);
+        if format == "jsonl" {
+            assert_equal(&answers(&fresh), &original, format);
+            assert_equal(&records(&fresh), &records(&stage), format);
+        }
+        // Once more changes nothing, where it came from neither.
+        for stage in [&fresh, &stage] {
+            let before = (answers(stage), langfuse_answers(stage));
+            run(&mut stage.command(&["import", &path]));
+            assert_equal(&answers(stage), &before.0, format);
+            assert_equal(&langfuse_answers(stage), &before.1, format);
+        }
     }
 }
 

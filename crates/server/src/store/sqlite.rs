@@ -221,6 +221,10 @@ impl Store for SqliteStore {
         self.readers.read(|connection| detail::raw_spans(connection, trace_id, most_spans))
     }
 
+    fn records(&self, trace_id: TraceId) -> Result<Vec<RawSpan>, StoreError> {
+        self.readers.read(|connection| Ok(detail::records(connection, trace_id)?))
+    }
+
     fn texts(
         &self,
         spans: &[(TraceId, SpanId)],

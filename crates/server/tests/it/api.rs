@@ -312,6 +312,8 @@ async fn the_description_has_every_field_of_real_answers() {
         ("/api/v1/models", format!("/api/v1/models?{DAY}")),
         ("/api/v1/stats", format!("/api/v1/stats?{DAY}&group=model")),
         ("/api/v1/scores", "/api/v1/scores".to_owned()),
+        ("/api/v1/traces/{trace_id}/path", format!("/api/v1/traces/{TRACE}/path")),
+        ("/api/v1/traces/{trace_id}/records", format!("/api/v1/traces/{TRACE}/records")),
         ("/api/v1/health", "/api/v1/health".to_owned()),
     ] {
         let answer = stage.get(&path).await;

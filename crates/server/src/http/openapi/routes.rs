@@ -4,6 +4,7 @@ use super::super::api::{PathAnswer, TraceAnswer};
 use super::super::health::Health;
 use super::super::lists::Facets;
 use super::super::numbers::Models;
+use super::super::records::Records;
 use super::super::scores::ScoreRequest;
 use crate::detail::SpanDetail;
 use crate::view::{GroupSummary, Page, ScoreView, SpanSummary, Stats, TraceSummary};
@@ -100,6 +101,11 @@ pub(super) const ROUTES: &[Route] = &[
         "/api/v1/traces/{trace_id}/spans/{span_id}",
         "One span with its payload",
         shape::<SpanDetail>(),
+    ),
+    get(
+        "/api/v1/traces/{trace_id}/records",
+        "What was said of a trace itself, and of none of its spans",
+        shape::<Records>(),
     ),
     get(
         "/api/v1/traces/{trace_id}/otlp",

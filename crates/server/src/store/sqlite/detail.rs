@@ -125,6 +125,18 @@ pub(super) fn raw_spans(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+pub(super) fn records(
+    connection: &Connection,
+    trace_id: TraceId,
+) -> rusqlite::Result<Vec<RawSpan>> {
+    let is_record =
+        format!("{} AND s.flags & {} != 0 ORDER BY s.id", raw_query(), flags::TRACE_RECORD);
+    let mut statement = connection.prepare_cached(&is_record)?;
+    let mut blocks = Blocks::new(connection);
+    let rows = statement.query_map([trace_id.to_bytes()], |row| blocks.raw(row))?;
+    rows.collect()
+}
+
 /// Hands out all that can be searched of spans.
 pub(super) fn texts(
     connection: &Connection,
