@@ -46,7 +46,7 @@ use models::CallsByModel;
 use readers::{ReadError, Readers, store_error};
 use rusqlite::Connection;
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,12 +145,21 @@ fn lock(options: &SqliteOptions) -> Result<File, StoreError> {
     if let Some(folder) = options.path.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
-    let file =
-        File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+    let file = of_ones_own().write(true).open(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(_) => Err(StoreError::Locked(options.path.display().to_string())),
     }
+}
+
+/// Makes a file if it is not there, which nobody else can read: what models were asked is nobody's business. One that is
+/// there stays as it is.
+fn of_ones_own() -> OpenOptions {
+    let mut options = File::options();
+    options.create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
 }
 
 /// The file beside a store whose name goes on so: whoever opens it by another name, through a link, finds the same.
@@ -162,6 +171,8 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 fn open_to_write(options: &SqliteOptions) -> Result<Connection, StoreError> {
     let path = options.path.display().to_string();
+    // The files beside it are made with its mode. Where it cannot be made SQLite says why.
+    let _ = of_ones_own().write(true).open(&options.path);
     let open = || {
         let connection = Connection::open(&options.path)?;
         connection.busy_timeout(PATIENCE)?;
@@ -286,8 +297,11 @@ impl Store for SqliteStore {
 
     fn health(&self) -> Result<StoreHealth, StoreError> {
         let health = self.readers.read(|connection| Ok(retention::health(connection)?))?;
+        let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+        let path = self.readers.path();
         Ok(StoreHealth {
-            path: self.readers.path().display().to_string(),
+            bytes: size(path) + size(&beside(path, "-wal")),
+            path: path.display().to_string(),
             queue: self.writer.queued(),
             retention: self.retention,
             ..health

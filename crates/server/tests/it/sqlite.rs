@@ -448,3 +448,32 @@ fn sums_have_room_for_whatever_was_told() {
     let window = glassbox_server::store::Window { from_us: 0, to_us: i64::MAX };
     assert_eq!(store.models(window).unwrap().len(), 1);
 }
+
+#[cfg(unix)]
+#[test]
+fn nobody_else_can_read_the_file() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(options(&folder)).unwrap();
+    write(&store, batch(vec![span(1, 1, 0, "root", 0, 10)]));
+    for name in ["traces.db", "traces.db-wal", "traces.db-shm"] {
+        let mode = std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    // Who has let others in means it.
+    drop(store);
+    let file = folder.path().join("traces.db");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+    drop(SqliteStore::open(options(&folder)).unwrap());
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
+}
+
+#[test]
+fn its_size_is_what_it_takes_of_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(options(&folder)).unwrap();
+    write(&store, batch(vec![span(1, 1, 0, "root", 0, 10)]));
+    store.settle().blocking_recv().unwrap().unwrap();
+    let size = |name| std::fs::metadata(folder.path().join(name)).unwrap().len();
+    assert_eq!(store.health().unwrap().bytes, size("traces.db") + size("traces.db-wal"));
+}

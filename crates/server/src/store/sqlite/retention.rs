@@ -112,14 +112,12 @@ fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
     Ok(u64::try_from(pages.saturating_mul(pragma(connection, "page_size")?)).unwrap_or(0))
 }
 
-/// Counts what there is; path, queue and retention are others' to tell.
+/// Counts what there is; path, size, queue and retention are others' to tell.
 pub(super) fn health(connection: &Connection) -> rusqlite::Result<StoreHealth> {
     let (spans, traces, oldest_us) = connection
         .prepare_cached("SELECT COALESCE(SUM(spans), 0), COUNT(*), MIN(start_us) FROM traces")?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    let bytes = pragma(connection, "page_count")?.saturating_mul(pragma(connection, "page_size")?);
     Ok(StoreHealth {
-        bytes: u64::try_from(bytes).unwrap_or(0),
         spans,
         traces,
         oldest_us,
