@@ -171,7 +171,7 @@ fn it_goes_on_when_nobody_reads_what_it_says() {
     let mut command = glassbox(&["serve", "--http", "0", "--grpc", "off"]);
     command.env("XDG_RUNTIME_DIR", folder.path()).env("XDG_DATA_HOME", folder.path());
     let mut child = command.stdout(writer).spawn().unwrap();
-    let mut top = || {
+    let top = || {
         let mut command = glassbox(&["top", "--once"]);
         command.env("XDG_RUNTIME_DIR", folder.path());
         command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
