@@ -2,7 +2,7 @@
 
 use super::App;
 use super::api::{answer, id};
-use super::asked::InPath;
+use super::asked::{Asked, InPath, Nothing};
 use super::error::ApiError;
 use crate::view::RawSpan;
 use crate::wire::{Any, WireSpan};
@@ -63,6 +63,7 @@ struct Said {
 pub(super) async fn of_trace(
     State(app): State<Arc<App>>,
     InPath(trace_id): InPath<String>,
+    _: Asked<Nothing>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let trace_id = id::<TraceId>(&trace_id)?;
