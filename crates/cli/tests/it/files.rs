@@ -264,6 +264,34 @@ fn what_was_said_of_traces_comes_back() {
 }
 
 #[test]
+fn traces_that_are_more_than_a_request_are_imported_all_the_same() {
+    let stage = Stage::new();
+    let span = |id: u32| {
+        json!({"traceId": "0af7651916cd43dd8448eb211c80319c", "spanId": format!("{id:016x}"), "name": "fat",
+            "startTimeUnixNano": "1767225600000001000", "endTimeUnixNano": "1767225600900002000",
+            "attributes": [{"key": "input.value", "value": {"stringValue": "x".repeat(100_000)}}]})
+    };
+    for part in 0..3 {
+        let spans: Vec<_> = (1..=40).map(|id| span(part * 40 + id)).collect();
+        let request =
+            json!({"resourceSpans": [{"scopeSpans": [{"scope": {"name": "s"}, "spans": spans}]}]});
+        stage.post("/v1/traces", &request.to_string());
+    }
+    for format in ["otlp", "jsonl", "langfuse"] {
+        let path = stage.folder.path().join(format).to_str().unwrap().to_owned();
+        run(&mut stage.command(&["export", "--format", format, "--output", &path]));
+        let fresh = Stage::with(&["--max-body-mib", "10"], &[]);
+        let (output, _, stderr) = run(&mut fresh.command(&["import", &path]));
+        assert!(output.status.success(), "{format}: {stderr}");
+        assert_eq!(
+            (stderr.as_str(), &traces(&fresh)[0]["spans"]),
+            ("imported 120 spans\n", &json!(120)),
+            "{format}"
+        );
+    }
+}
+
+#[test]
 fn scores_without_a_span_are_kept_or_told() {
     let stage = Stage::new();
     stage.demo();
@@ -329,7 +357,7 @@ fn lines_that_are_none_are_named_and_the_rest_goes_on() {
         b"{\"name\":1}".to_vec(),
         b"{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[7]}]}]}".to_vec(),
         b"not json \xff".to_vec(),
-        [b"\"".to_vec(), vec![b'x'; 33 << 20], b"\"".to_vec()].concat(),
+        [b"\"".to_vec(), vec![b'x'; 257 << 20], b"\"".to_vec()].concat(),
         json!([span(2), span(3)]).to_string().into_bytes(),
     ];
     let file = stage.folder.path().join("lines");
@@ -340,7 +368,7 @@ fn lines_that_are_none_are_named_and_the_rest_goes_on() {
     for (line, expected) in said.iter().zip([
         "lines, line 3: neither an OTLP request",
         "lines, line 5: no JSON in one line",
-        "lines, line 6: longer than 32 MiB",
+        "lines, line 6: longer than 256 MiB",
         "imported 3 spans",
         "1 spans were rejected; the first: ",
         "error: 3 lines were not imported",
