@@ -12,6 +12,9 @@ const TIME_TO_REMOVE: Duration = Duration::from_millis(50);
 /// How many pages are given back in one transaction.
 const PAGES_AT_ONCE: i64 = 500;
 
+/// So many origins are not worth a look at all spans.
+const MANY_ORIGINS: i64 = 10_000;
+
 /// Removes some of what is not to be kept. Returns whether there is more to do.
 pub(super) fn remove_some(
     connection: &Connection,
@@ -62,17 +65,21 @@ fn before(age: Duration) -> i64 {
     i64::try_from(now.saturating_sub(age).as_micros()).unwrap_or(i64::MAX)
 }
 
-/// Removes scores that are too old and have no trace that they would go with.
-pub(super) fn remove_scores_alone(
-    connection: &Connection,
-    retention: &Retention,
-) -> rusqlite::Result<()> {
-    let Some(age) = retention.age else { return Ok(()) };
-    connection.execute(
-        "DELETE FROM scores WHERE at_us < ?
-         AND NOT EXISTS (SELECT 1 FROM traces t WHERE t.trace_id = scores.trace_id)",
-        [before(age)],
-    )?;
+/// Removes what traces that were removed left behind: scores that came without them, and who made their spans.
+pub(super) fn tidy(connection: &Connection, retention: &Retention) -> rusqlite::Result<()> {
+    if let Some(age) = retention.age {
+        connection.execute(
+            "DELETE FROM scores WHERE at_us < ?
+             AND NOT EXISTS (SELECT 1 FROM traces t WHERE t.trace_id = scores.trace_id)",
+            [before(age)],
+        )?;
+    }
+    // Each process can be one of its own, and all spans are looked through for those that are not in use.
+    let origins: i64 =
+        connection.query_row("SELECT COUNT(*) FROM origins", [], |row| row.get(0))?;
+    if origins > MANY_ORIGINS {
+        connection.execute("DELETE FROM origins WHERE no NOT IN (SELECT origin FROM spans)", [])?;
+    }
     Ok(())
 }
 

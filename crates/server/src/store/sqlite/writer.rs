@@ -32,8 +32,8 @@ const INDEX_EVERY: Duration = Duration::from_millis(500);
 /// How often is looked for what is too old, unless there was more of it than was removed at once.
 const RETENTION_EVERY: Duration = Duration::from_secs(5);
 
-/// How often is looked for scores without a trace, for which all scores are looked through.
-const SCORES_EVERY: Duration = Duration::from_hours(1);
+/// How often is looked for what removed traces left, for which tables are looked through.
+const TIDY_EVERY: Duration = Duration::from_hours(1);
 
 type Done<T> = oneshot::Sender<Result<T, StoreError>>;
 
@@ -75,7 +75,7 @@ impl Writer {
             queue: Arc::clone(&queue),
             memory: Memory::default(),
             has_backlog: true,
-            scores_at: None,
+            tidied: None,
         };
         let thread = std::thread::Builder::new()
             .name("glassbox-store".to_owned())
@@ -143,8 +143,8 @@ struct Thread {
     queue: Arc<Queue>,
     memory: Memory,
     has_backlog: bool,
-    /// When scores without a trace were looked for.
-    scores_at: Option<Instant>,
+    /// When was looked for what removed traces left.
+    tidied: Option<Instant>,
 }
 
 impl Thread {
@@ -305,9 +305,10 @@ impl Thread {
             self.memory.clear();
         }
         let removed = removed.map_err(|error| self.failed(&error))?;
-        if self.scores_at.is_none_or(|at| at.elapsed() >= SCORES_EVERY) {
-            self.scores_at = Some(Instant::now());
-            retention::remove_scores_alone(&self.connection, &self.retention)
+        if !removed && self.tidied.is_none_or(|at| at.elapsed() >= TIDY_EVERY) {
+            self.tidied = Some(Instant::now());
+            self.memory.clear();
+            retention::tidy(&self.connection, &self.retention)
                 .map_err(|error| self.failed(&error))?;
         }
         Ok(removed)
