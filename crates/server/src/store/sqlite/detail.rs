@@ -104,7 +104,8 @@ pub(super) fn span(
     trace_id: TraceId,
     span_id: SpanId,
 ) -> Result<Option<RawSpan>, ReadError> {
-    let mut statement = connection.prepare_cached(&format!("{} AND s.span_id = ?", raw_query()))?;
+    let mut statement =
+        connection.prepare_cached(&format!("{} AND {}", raw_query(), has_span_id()))?;
     let mut blocks = Blocks::new(connection);
     let found = statement
         .query_row(params![trace_id.to_bytes(), row::span_number(span_id)], |row| blocks.raw(row))
@@ -117,8 +118,8 @@ pub(super) fn raw_spans(
     trace_id: TraceId,
     most_spans: usize,
 ) -> Result<Vec<RawSpan>, ReadError> {
-    let mut statement =
-        connection.prepare_cached(&format!("{} ORDER BY s.start_us, s.id LIMIT ?", raw_query()))?;
+    let mut statement = connection
+        .prepare_cached(&format!("{} ORDER BY s.start_us, s.id LIMIT ?2", raw_query()))?;
     let limit = i64::try_from(most_spans).unwrap_or(i64::MAX);
     let mut blocks = Blocks::new(connection);
     let rows = statement.query_map(params![trace_id.to_bytes(), limit], |row| blocks.raw(row))?;
@@ -144,10 +145,10 @@ pub(super) fn texts(
     each: &mut dyn FnMut(usize, &str),
 ) -> rusqlite::Result<()> {
     let mut place = connection.prepare_cached(&format!(
-        "SELECT s.block, s.offset, s.length FROM traces t JOIN spans s
-             ON s.span_id & {last} = ?2 & {last} AND s.id >= t.no << {PLACE_BITS}
-             AND s.id < (t.no + 1) << {PLACE_BITS} AND s.span_id = ?2 WHERE t.trace_id = ?1",
-        last = SPAN_ID_PARTS - 1
+        "SELECT s.block, s.offset, s.length FROM traces t
+         JOIN spans s ON s.id >= t.no << {PLACE_BITS} AND s.id < (t.no + 1) << {PLACE_BITS}
+         WHERE t.trace_id = ?1 AND {}",
+        has_span_id()
     ))?;
     let mut blocks = Blocks::new(connection);
     for (at, (trace_id, span_id)) in spans.iter().enumerate() {
@@ -165,6 +166,12 @@ pub(super) fn texts(
     Ok(())
 }
 
+/// Says which span of a trace is meant, by `?2`, so that its part of the index is read and not the whole trace.
+fn has_span_id() -> String {
+    // Without the plus SQLite would put the value into the expression that the index is of, and find no index for that.
+    format!("s.span_id & {last} = ?2 & {last} AND +s.span_id = ?2", last = SPAN_ID_PARTS - 1)
+}
+
 fn raw_query() -> String {
     format!(
         "SELECT {SPAN_COLUMNS}, c.json, s.block, s.offset, s.length, o.resource, o.scope
@@ -172,7 +179,7 @@ fn raw_query() -> String {
          JOIN spans s ON s.id >= t.no << {PLACE_BITS} AND s.id < (t.no + 1) << {PLACE_BITS}
          JOIN contexts c ON c.id = (t.no << {PLACE_BITS}) + s.context
          JOIN origins o ON o.no = s.origin
-         WHERE t.trace_id = ?"
+         WHERE t.trace_id = ?1"
     )
 }
 
@@ -266,4 +273,21 @@ pub(super) fn received(connection: &Connection, id: i64) -> rusqlite::Result<Opt
     let origin = group.resource_attributes().map(|attributes| Origin::read(&attributes));
     let wire = WireSpan::read(&bytes);
     Ok(wire.ok().map(|wire| ReceivedSpan::read(&wire, &origin.unwrap_or_default())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_found_without_looking_at_its_whole_trace() {
+        let connection = Connection::open_in_memory().unwrap();
+        super::super::schema::migrate(&connection, "memory").unwrap();
+        let query = format!("EXPLAIN QUERY PLAN {} AND {}", raw_query(), has_span_id());
+        let mut statement = connection.prepare(&query).unwrap();
+        let rows = statement.query_map(params![[1_u8; 16], 7], |row| row.get::<_, String>(3));
+        let plan: Vec<String> = rows.unwrap().collect::<Result<_, _>>().unwrap();
+        let by_id = "SEARCH s USING INDEX spans_by_span_id (<expr>=? AND id>? AND id<?)";
+        assert!(plan.iter().any(|step| step == by_id), "{plan:?}");
+    }
 }
