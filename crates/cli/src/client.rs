@@ -27,6 +27,11 @@ pub(crate) struct Refused {
 }
 
 impl Refused {
+    /// What is asked for is not there, or not any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND
+    }
+
     /// What was sent is at fault, and not who sent it.
     pub(crate) fn is_about_body(&self) -> bool {
         matches!(self.status, StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE)

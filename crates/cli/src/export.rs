@@ -2,7 +2,7 @@
 
 mod precise;
 
-use crate::client::{Client, ServerArgs};
+use crate::client::{Client, Refused, ServerArgs};
 use crate::paint;
 use crate::progress::Progress;
 use anyhow::Context as _;
@@ -13,6 +13,9 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// The most traces, if nothing else is said.
+const MOST_TRACES: usize = 100_000;
 
 /// Write traces of the server as lines of JSON
 ///
@@ -33,9 +36,9 @@ pub(crate) struct Args {
     /// Where to; by default, or as -, stdout
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// The most traces, the latest first
-    #[arg(long, value_name = "TRACES", default_value_t = 100_000)]
-    limit: usize,
+    /// The most traces, the latest first [default: 100000, and it is told if there are more]
+    #[arg(long, value_name = "TRACES")]
+    limit: Option<usize>,
 }
 
 /// How traces are written.
@@ -43,7 +46,8 @@ pub(crate) struct Args {
 enum Format {
     /// A line a trace: an OTLP request in JSON, which any receiver of OTLP takes
     Otlp,
-    /// A line a span or score: what the API answers, with messages and usage read out of the attributes
+    /// A line a span, score, or what was said of the trace itself: what the API answers, with messages and usage read out
+    /// of the attributes
     Jsonl,
     /// A line a trace, with observations and scores: what Langfuse's API answers
     Langfuse,
@@ -61,7 +65,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     };
     let mut export = Export::new(client, args.format, BufWriter::new(out));
-    match runtime.block_on(export.run(&args.filter.join(" "), args.limit)) {
+    match runtime.block_on(export.run(&args.filter.join(" "), args.limit.unwrap_or(MOST_TRACES))) {
         // Whoever read the lines has enough, as `head` has.
         Err(error) if is_broken_pipe(&error) => return Ok(ExitCode::SUCCESS),
         exported => exported?,
@@ -72,6 +76,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match scores.as_str() {
         "0" => eprintln!("exported {traces} traces with {spans} spans"),
         scores => eprintln!("exported {traces} traces with {spans} spans and {scores} scores"),
+    }
+    if export.has_more && args.limit.is_none() {
+        let most = paint::count(MOST_TRACES as u64);
+        eprintln!(
+            "there are more than {most} traces, of which the latest are exported; --limit takes more"
+        );
     }
     if export.left_out > 0 {
         eprintln!(
@@ -101,6 +111,8 @@ struct Export<W> {
     traces: usize,
     spans: usize,
     scores: usize,
+    /// There are more traces than were asked for.
+    has_more: bool,
     /// Scores that the format has no place for.
     left_out: usize,
     /// Spans beyond what the server answers of one trace.
@@ -109,23 +121,44 @@ struct Export<W> {
 
 impl<W: Write> Export<W> {
     fn new(client: Client, format: Format, out: W) -> Self {
-        Self { client, format, out, traces: 0, spans: 0, scores: 0, left_out: 0, spans_left_out: 0 }
+        Self {
+            client,
+            format,
+            out,
+            traces: 0,
+            spans: 0,
+            scores: 0,
+            has_more: false,
+            left_out: 0,
+            spans_left_out: 0,
+        }
     }
 
     async fn run(&mut self, filter: &str, most: usize) -> anyhow::Result<()> {
-        let traces = self.client.list("/api/v1/traces", &[("q", filter)], most).await?;
+        // One more tells whether there are more.
+        let asked = most.saturating_add(1);
+        let mut traces = self.client.list("/api/v1/traces", &[("q", filter)], asked).await?;
+        self.has_more = traces.len() > most;
+        traces.truncate(most);
         let mut progress = Progress::new();
         // Imported in the order in which they began.
         for trace in traces.iter().rev() {
             let done = (self.traces, self.spans);
             progress.tell(|| format!("{} of {} traces, {} spans", done.0, traces.len(), done.1));
             let id = trace["trace_id"].as_str().unwrap_or_default();
-            match self.format {
-                Format::Otlp => self.otlp(id).await?,
-                Format::Langfuse => self.langfuse(id).await?,
-                Format::Jsonl => self.jsonl(id).await?,
+            let exported = match self.format {
+                Format::Otlp => self.otlp(id).await,
+                Format::Langfuse => self.langfuse(id).await,
+                Format::Jsonl => self.jsonl(id).await,
+            };
+            match exported {
+                // The server has removed it meanwhile: it is too old to be kept.
+                Err(error) if error.downcast_ref::<Refused>().is_some_and(Refused::is_gone) => (),
+                exported => {
+                    exported?;
+                    self.traces += 1;
+                }
             }
-            self.traces += 1;
         }
         if filter.trim().is_empty() {
             self.scores_alone().await?;
@@ -187,6 +220,10 @@ impl<W: Write> Export<W> {
             self.line(&span)?;
         }
         self.count_spans(&trace, exported);
+        let records = self.client.get(&format!("/api/v1/traces/{id}/records"), &[]).await?;
+        for record in records["items"].as_array().into_iter().flatten() {
+            self.line(record)?;
+        }
         let scores = self.client.list("/api/v1/scores", &[("trace_id", id)], usize::MAX).await?;
         self.scores += scores.len();
         // The first to arrive first.

@@ -15,12 +15,16 @@ use std::process::ExitCode;
 mod langfuse;
 mod otlp;
 mod score;
+mod record;
 
 /// As many spans of lines that are a span each go in one request.
 const AT_ONCE: usize = 500;
 
-/// The most bytes of a line: a request of the server may have as many.
-const MOST_BYTES: u64 = 32 << 20;
+/// The most bytes of a line, which can be a whole trace.
+const MOST_BYTES: u64 = 256 << 20;
+
+/// About as many bytes go in one request, a quarter of what a server takes.
+const BYTES_AT_ONCE: usize = 8 << 20;
 
 /// As many events of Langfuse's go in one request.
 const EVENTS_AT_ONCE: usize = 1000;
@@ -101,6 +105,8 @@ struct Import {
 struct Waiting {
     spans: Vec<Value>,
     events: Vec<Value>,
+    /// How long the lines were that they come from.
+    bytes: usize,
 }
 
 impl Import {
@@ -125,7 +131,9 @@ impl Import {
             if let Err(why) = taken {
                 self.skip(name, number, &why);
             }
-            if waiting.spans.len() >= AT_ONCE || waiting.events.len() >= EVENTS_AT_ONCE {
+            waiting.bytes += line.len();
+            let is_much = waiting.bytes >= BYTES_AT_ONCE;
+            if is_much || waiting.spans.len() >= AT_ONCE || waiting.events.len() >= EVENTS_AT_ONCE {
                 self.send_waiting(&mut waiting).await?;
             }
             let done = &self.done;
@@ -152,8 +160,10 @@ impl Import {
         };
         for said in said {
             if said["resourceSpans"].is_array() {
-                if let Err(why) = self.request(&said).await? {
-                    return Ok(Err(why));
+                for part in otlp::parts(said, line.len()) {
+                    if let Err(why) = self.request(&part).await? {
+                        return Ok(Err(why));
+                    }
                 }
             } else if let Some(batch) = said["batch"].as_array() {
                 waiting.events.extend(batch.iter().cloned());
@@ -161,11 +171,11 @@ impl Import {
                 waiting.events.extend(events);
             } else if said["span_id"].is_string() && said["attributes"].is_object() {
                 waiting.spans.push(said);
-            } else if let Some(event) = score::event(&said) {
+            } else if let Some(event) = score::event(&said).or_else(|| record::event(&said)) {
                 waiting.events.push(event);
             } else {
-                return Ok(Err("neither an OTLP request (resourceSpans), nor a span or score as the API answers it \
-                     (span_id, attributes; trace_id, at_us), nor anything of Langfuse's (batch, observations, traceId)"
+                return Ok(Err("neither an OTLP request (resourceSpans), nor a span, score or record as the API \
+                     answers it (span_id, attributes; trace_id, at_us), nor anything of Langfuse's (batch, observations, traceId)"
                     .to_owned()));
             }
         }
@@ -181,15 +191,15 @@ impl Import {
     }
 
     async fn send_waiting(&mut self, waiting: &mut Waiting) -> anyhow::Result<()> {
-        if !waiting.spans.is_empty() {
-            let spans = std::mem::take(&mut waiting.spans);
+        let Waiting { spans, events, .. } = std::mem::take(waiting);
+        for spans in together(spans, AT_ONCE) {
             if let Err(why) = self.request(&otlp::request(&spans)).await? {
                 self.done.spans += spans.len();
                 self.done.reject(spans.len(), &why.into());
             }
         }
-        for events in std::mem::take(&mut waiting.events).chunks(EVENTS_AT_ONCE) {
-            self.events(events).await?;
+        for events in together(events, EVENTS_AT_ONCE) {
+            self.events(&events).await?;
         }
         Ok(())
     }
@@ -232,6 +242,24 @@ impl Import {
         self.done.reject(rejected.min(spans), &partial["errorMessage"]);
         Ok(Ok(()))
     }
+}
+
+/// Puts values together that go in one request: so many at most, and only as much as a server takes.
+fn together(values: Vec<Value>, most: usize) -> Vec<Vec<Value>> {
+    let mut parts: Vec<Vec<Value>> = Vec::new();
+    let mut bytes = 0;
+    for value in values {
+        let size = value.to_string().len();
+        match parts.last_mut() {
+            Some(part) if part.len() < most && bytes + size <= BYTES_AT_ONCE => part.push(value),
+            _ => {
+                parts.push(vec![value]);
+                bytes = 0;
+            }
+        }
+        bytes += size;
+    }
+    parts
 }
 
 /// Reads on to the next line.

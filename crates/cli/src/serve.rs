@@ -7,7 +7,7 @@ use glassbox::telemetry::address::{Posted, ServerAddress};
 use glassbox::telemetry::config;
 use glassbox_server::{BindError, Options, Running, Server};
 use settings::Grpc;
-use std::io::{ErrorKind, IsTerminal as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,8 +20,8 @@ mod settings;
 /// page whose address it prints. Glassbox programs of the same user find it by themselves, as tail, top, export, import and
 /// doctor do.
 ///
-/// Each argument can be a variable too (GLASSBOX_SERVE_HTTP for --http, and so on), or a line of a TOML file
-/// (http = "127.0.0.1:4318"). Arguments go before variables, and those before the file.
+/// What is set by an argument can be set by a variable too (GLASSBOX_SERVE_HTTP for --http, and so on), or by a line of a
+/// TOML file (http = "127.0.0.1:4318"). Arguments go before variables, and those before the file.
 #[derive(Debug, Default, ClapArgs)]
 #[command(after_help = "Examples:
   glassbox serve
@@ -81,11 +81,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let mut signals = Signals::listen()?.with_hangup()?;
         let running = bind(options).await?;
         let posted = post(&running, &store);
-        if args.json {
-            println!("{}", json(&running, &store));
-        } else {
-            tell(&running, &store, posted.is_some());
-        }
+        let said = match args.json {
+            true => json(&running, &store).to_string(),
+            false => tell(&running, &store, posted.is_some()),
+        };
+        let mut out = std::io::stdout();
+        // Whoever read it may have enough, as `head` has, and the server is there all the same.
+        let _ = writeln!(out, "{said}").and_then(|()| out.flush());
         let signal = end(&mut signals).await;
         // Nobody finds it any more from here on.
         drop(posted);
@@ -161,24 +163,19 @@ fn json(running: &Running, store: &Path) -> serde_json::Value {
     })
 }
 
-fn tell(running: &Running, store: &Path, is_found: bool) {
-    println!("Look at traces: {}\n", running.url);
-    if is_found {
-        println!(
-            "Glassbox programs of yours find it by themselves. Others send, for instance with\n"
-        );
-    } else {
-        println!("Programs send, for instance with\n");
-    }
-    println!("  export OTEL_EXPORTER_OTLP_ENDPOINT={}", running.otlp);
-    println!(
-        "  export LANGFUSE_BASE_URL={} LANGFUSE_PUBLIC_KEY=pk LANGFUSE_SECRET_KEY=sk\n",
-        running.otlp
-    );
-    if let Some(grpc) = &running.grpc {
-        println!("OTLP over gRPC: {grpc}");
-    }
-    println!("They are kept in {}. Stop with Ctrl-C.", store.display());
+fn tell(running: &Running, store: &Path, is_found: bool) -> String {
+    let Running { url, otlp, grpc, .. } = running;
+    let senders = match is_found {
+        true => "Glassbox programs of yours find it by themselves. Others send, for instance with",
+        false => "Programs send, for instance with",
+    };
+    let grpc = grpc.iter().map(|grpc| format!("OTLP over gRPC: {grpc}\n")).collect::<String>();
+    let store = store.display();
+    format!(
+        "Look at traces: {url}\n\n{senders}\n\n  export OTEL_EXPORTER_OTLP_ENDPOINT={otlp}\n  \
+         export LANGFUSE_BASE_URL={otlp} LANGFUSE_PUBLIC_KEY=pk LANGFUSE_SECRET_KEY=sk\n\n\
+         {grpc}They are kept in {store}. Stop with Ctrl-C."
+    )
 }
 
 /// Starts a server on loopback that keeps traces in a file: on a free port, or `on_usual_port` on the usual one if it is

@@ -5,7 +5,7 @@ use crate::config;
 use crate::events::Event;
 use board::Board;
 use clap::Args as ClapArgs;
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -62,11 +62,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let mut board = Board::new(args.since);
     runtime.block_on(past(&args.server.connect()?, &mut board))?;
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&board.rows())?);
-    } else {
-        print!("{}", board.to_text());
-    }
+    let text = match args.json {
+        true => serde_json::to_string_pretty(&board.rows())? + "\n",
+        false => board.to_text(),
+    };
+    // Whoever read it has enough, as `head` has.
+    let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(ExitCode::SUCCESS)
 }
 

@@ -15,6 +15,7 @@ mod api;
 mod lists;
 mod numbers;
 mod scores;
+mod records;
 mod health;
 mod export;
 mod stream;
@@ -43,6 +44,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/api/v1/traces", get(api::traces))
         .route("/api/v1/traces/{trace_id}", get(api::trace))
         .route("/api/v1/traces/{trace_id}/path", get(api::path))
+        .route("/api/v1/traces/{trace_id}/records", get(records::of_trace))
         .route("/api/v1/traces/{trace_id}/otlp", get(export::trace))
         .route("/api/v1/traces/{trace_id}/spans/{span_id}", get(api::span))
         .route("/api/v1/spans", get(lists::spans))
@@ -88,5 +90,6 @@ pub fn grpc_router(app: &Arc<App>) -> Router {
     Router::new()
         .route(grpc::EXPORT, post(grpc::export))
         .fallback(grpc::unknown)
+        .layer(from_fn_with_state(Arc::clone(app), grpc::http2))
         .with_state(Arc::clone(app))
 }

@@ -5,5 +5,5 @@ mod registry;
 mod matches;
 
 pub use hub::{Caught, Hub};
-pub use matches::matches;
+pub use matches::select;
 pub use registry::{Announced, Heard, NoRoom, Process, Registry, Sender};

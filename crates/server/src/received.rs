@@ -12,7 +12,7 @@ mod happened;
 
 pub use content::{input, output};
 pub use context::{Origin, TraceContext};
-pub(crate) use context::{object, structured};
+pub(crate) use context::{object, size, structured};
 pub use happened::events_of;
 pub use keys::{INPUT, OUTPUT, PROVIDER, RESPONSE_ID, RESPONSE_MODEL};
 

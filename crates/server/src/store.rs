@@ -82,6 +82,25 @@ pub trait Store: Send + Sync + 'static {
     /// If the store cannot be read.
     fn raw_spans(&self, trace_id: TraceId, most_spans: usize) -> Result<Vec<RawSpan>, StoreError>;
 
+    /// Returns what was said of a trace itself, as spans that are none.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    fn records(&self, trace_id: TraceId) -> Result<Vec<RawSpan>, StoreError>;
+
+    /// Hands out all that can be searched of spans, one after another, with their places in the list; those that are not
+    /// there are left out.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    fn texts(
+        &self,
+        spans: &[(TraceId, SpanId)],
+        each: &mut dyn FnMut(usize, &str),
+    ) -> Result<(), StoreError>;
+
     /// Lists spans, those that arrived last first.
     ///
     /// # Errors

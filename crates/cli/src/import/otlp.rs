@@ -1,5 +1,6 @@
 //! Spans as the API answers them, written as OTLP again: from their raw attributes, so that nothing is read twice.
 
+use super::{BYTES_AT_ONCE, spans_of, together};
 use serde_json::{Map, Value, json};
 
 /// Writes a request with spans.
@@ -14,6 +15,30 @@ pub(super) fn request(spans: &[Value]) -> Value {
         })
     });
     json!({ "resourceSpans": groups.collect::<Vec<_>>() })
+}
+
+/// The most spans of a request: a fifth of what a server takes.
+const MOST_SPANS: usize = 10_000;
+
+/// Takes a request apart that is more than a server takes at once. `bytes` is about how long it is.
+pub(super) fn parts(mut request: Value, bytes: usize) -> Vec<Value> {
+    if bytes <= BYTES_AT_ONCE && spans_of(&request) <= MOST_SPANS {
+        return vec![request];
+    }
+    let mut parts = Vec::new();
+    for group in request["resourceSpans"].as_array_mut().into_iter().flatten() {
+        let scopes = group["scopeSpans"].take();
+        for mut scope in scopes.as_array().into_iter().flatten().cloned() {
+            let Value::Array(spans) = scope["spans"].take() else { continue };
+            for spans in together(spans, MOST_SPANS) {
+                let (mut group, mut scope) = (group.clone(), scope.clone());
+                scope["spans"] = spans.into();
+                group["scopeSpans"] = json!([scope]);
+                parts.push(json!({ "resourceSpans": [group] }));
+            }
+        }
+    }
+    parts
 }
 
 fn wire(span: &Value) -> Value {

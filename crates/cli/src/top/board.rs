@@ -49,6 +49,8 @@ struct Seen {
     name: String,
     start_us: u64,
     is_running: bool,
+    /// It ended, and was not only given up.
+    is_over: bool,
     has_failed: bool,
     took_us: Option<u64>,
     tokens: u64,
@@ -84,7 +86,7 @@ impl Board {
         let text = |key: &str| span[key].as_str().unwrap_or_default();
         let id = (text("trace_id").to_owned(), text("span_id").to_owned());
         let is_running = text("state") == "running";
-        if is_running && self.spans.get(&id).is_some_and(|seen| !seen.is_running) {
+        if is_running && self.spans.get(&id).is_some_and(|seen| seen.is_over) {
             return;
         }
         if self.spans.len() >= MOST && !self.spans.contains_key(&id) {
@@ -96,6 +98,7 @@ impl Board {
             name: safe(name.unwrap_or_else(|| text("name"))),
             start_us: span["start_us"].as_u64().unwrap_or_default(),
             is_running,
+            is_over: matches!(text("state"), "done" | "error"),
             has_failed: text("state") == "error",
             took_us: span["duration_us"].as_u64(),
             tokens: span["tokens"]["total"].as_u64().unwrap_or_default(),
@@ -134,7 +137,8 @@ impl Board {
                     tokens: spans.iter().map(|span| span.tokens).sum(),
                     cost_usd: cost.reduce(|sum, cost| sum.saturating_add(cost)),
                 };
-                (took.iter().sum::<u64>(), row)
+                // Clocks can be so wrong that spans take centuries.
+                (took.iter().fold(0_u64, |sum, took| sum.saturating_add(*took)), row)
             })
             .collect();
         rows.sort_by(|(took, row), (other_took, other)| {
@@ -201,16 +205,16 @@ mod tests {
     #[test]
     fn spans_are_summed_up_by_module_and_model() {
         let mut board = Board::new(Duration::from_secs(60));
-        let mut call = |id: u32, state: &str, took: Option<u64>| {
+        let call = |board: &mut Board, id: u32, state: &str, took: Option<u64>| {
             board.take(&json!({"trace_id": "t", "span_id": id.to_string(), "name": "chat gpt-4o-mini",
                 "kind": "generation", "model": "gpt-4o-mini", "state": state, "start_us": 1, "duration_us": took,
                 "tokens": {"total": 100}, "cost_usd": "0.001"}));
         };
-        (1..=20).for_each(|id| call(id, "running", None));
-        (1..=19).for_each(|id| call(id, "done", Some(u64::from(id) * 1_000_000)));
-        call(19, "error", Some(19_000_000));
+        (1..=20).for_each(|id| call(&mut board, id, "running", None));
+        (1..=19).for_each(|id| call(&mut board, id, "done", Some(u64::from(id) * 1_000_000)));
+        call(&mut board, 19, "error", Some(19_000_000));
         // Late, and known to be over.
-        call(1, "running", None);
+        call(&mut board, 1, "running", None);
         assert_eq!(
             board.to_text(),
             "\
@@ -218,6 +222,12 @@ NAME         KIND        CALLS  RUNNING  ERRORS    P50    P95  TOKENS   COST
 gpt-4o-mini  generation     20        1       1  10.0s  19.0s   2,000  $0.02
 "
         );
+        // One that was given up may run after all.
+        call(&mut board, 20, "abandoned", None);
+        assert_eq!(board.rows()[0].running, 0);
+        call(&mut board, 20, "running", None);
+        assert_eq!(board.rows()[0].running, 1);
+        call(&mut board, 18, "done", Some(u64::MAX));
         board.forget();
         assert_eq!(board.rows()[0].calls, 1);
     }

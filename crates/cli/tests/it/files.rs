@@ -44,6 +44,13 @@ fn langfuse_answers(stage: &Stage) -> Vec<Value> {
     all
 }
 
+/// What was said of all traces themselves.
+fn records(stage: &Stage) -> Vec<Value> {
+    let path =
+        |trace: Value| format!("/api/v1/traces/{}/records", trace["trace_id"].as_str().unwrap());
+    traces(stage).into_iter().map(|trace| stage.get(&path(trace))).collect()
+}
+
 fn traces(stage: &Stage) -> Vec<Value> {
     let list = stage.get("/api/v1/traces?order=asc&limit=500");
     assert_eq!(list["next_cursor"], Value::Null);
@@ -199,6 +206,92 @@ fn there_and_back(stage: &Stage, format: &str, original: &[Value], langfuse: &[V
 }
 
 #[test]
+fn what_was_said_of_traces_comes_back() {
+    let stage = Stage::new();
+    let said = |at: u8, kind: &str, body: Value| {
+        json!({"id": format!("{kind}{at}"), "type": kind, "timestamp": format!("2026-01-01T00:00:0{at}.000123Z"),
+            "body": body})
+    };
+    let dashed = "d2f3e1c4-aaaa-4bbb-8ccc-0123456789ab";
+    let batch = json!({"batch": [
+        said(1, "trace-create", json!({"id": dashed, "name": "order", "userId": "ada", "sessionId": "s",
+            "tags": ["vip", "a,b"], "input": {"cup": [1, 2.5, null]}, "metadata": {"shop": 7, "x": {"y": "z"}},
+            "environment": "test", "release": "r", "version": "v", "timestamp": "2026-01-01T00:00:00.5Z"})),
+        said(4, "trace-create", json!({"id": dashed, "output": "With \u{201e}oat\u{201c} milk?"})),
+        said(2, "generation-create", json!({"id": "g", "traceId": dashed, "name": "ask",
+            "startTime": "2026-01-01T00:00:01Z", "endTime": "2026-01-01T00:00:02Z", "input": "in", "output": "out"})),
+        said(5, "score-create", json!({"traceId": dashed, "name": "taste", "value": 1})),
+        said(1, "trace-create", json!({"id": "no hex, and no span", "name": "alone", "input": "7"})),
+    ]});
+    let file = stage.folder.path().join("batch");
+    std::fs::write(&file, batch.to_string()).unwrap();
+    let (_, _, stderr) = run(&mut stage.command(&["import", file.to_str().unwrap()]));
+    assert_eq!(stderr, "imported 1 spans and 1 scores\n");
+    let (original, langfuse) = (answers(&stage), langfuse_answers(&stage));
+    for format in ["jsonl", "langfuse", "otlp"] {
+        let path = stage.folder.path().join(format).to_str().unwrap().to_owned();
+        run(&mut stage.command(&["export", "--format", format, "--output", &path]));
+        let fresh = Stage::new();
+        let (output, _, stderr) = run(&mut fresh.command(&["import", &path]));
+        assert!(output.status.success(), "{format}: {stderr}");
+        if format == "otlp" {
+            // A trace without a span has nothing there that could carry what was said of it, and is left out.
+            let id = "d2f3e1c4aaaa4bbb8ccc0123456789ab";
+            let summary = |stage: &Stage| {
+                let mut trace = stage.get(&format!("/api/v1/traces/{id}"))["trace"].take();
+                // The root's own input and output go before what was said of the trace.
+                for key in ["updated_seq", "input_preview", "output_preview"] {
+                    trace[key].take();
+                }
+                trace
+            };
+            compare(&summary(&fresh), &summary(&stage), format);
+            continue;
+        }
+        assert_equal(&langfuse_answers(&fresh), &langfuse, format);
+        if format == "jsonl" {
+            assert_equal(&answers(&fresh), &original, format);
+            assert_equal(&records(&fresh), &records(&stage), format);
+        }
+        // Once more changes nothing, where it came from neither.
+        for stage in [&fresh, &stage] {
+            let before = (answers(stage), langfuse_answers(stage));
+            run(&mut stage.command(&["import", &path]));
+            assert_equal(&answers(stage), &before.0, format);
+            assert_equal(&langfuse_answers(stage), &before.1, format);
+        }
+    }
+}
+
+#[test]
+fn traces_that_are_more_than_a_request_are_imported_all_the_same() {
+    let stage = Stage::new();
+    let span = |id: u32| {
+        json!({"traceId": "0af7651916cd43dd8448eb211c80319c", "spanId": format!("{id:016x}"), "name": "fat",
+            "startTimeUnixNano": "1767225600000001000", "endTimeUnixNano": "1767225600900002000",
+            "attributes": [{"key": "input.value", "value": {"stringValue": "x".repeat(100_000)}}]})
+    };
+    for part in 0..3 {
+        let spans: Vec<_> = (1..=40).map(|id| span(part * 40 + id)).collect();
+        let request =
+            json!({"resourceSpans": [{"scopeSpans": [{"scope": {"name": "s"}, "spans": spans}]}]});
+        stage.post("/v1/traces", &request.to_string());
+    }
+    for format in ["otlp", "jsonl", "langfuse"] {
+        let path = stage.folder.path().join(format).to_str().unwrap().to_owned();
+        run(&mut stage.command(&["export", "--format", format, "--output", &path]));
+        let fresh = Stage::with(&["--max-body-mib", "10"], &[]);
+        let (output, _, stderr) = run(&mut fresh.command(&["import", &path]));
+        assert!(output.status.success(), "{format}: {stderr}");
+        assert_eq!(
+            (stderr.as_str(), &traces(&fresh)[0]["spans"]),
+            ("imported 120 spans\n", &json!(120)),
+            "{format}"
+        );
+    }
+}
+
+#[test]
 fn scores_without_a_span_are_kept_or_told() {
     let stage = Stage::new();
     stage.demo();
@@ -264,7 +357,7 @@ fn lines_that_are_none_are_named_and_the_rest_goes_on() {
         b"{\"name\":1}".to_vec(),
         b"{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[7]}]}]}".to_vec(),
         b"not json \xff".to_vec(),
-        [b"\"".to_vec(), vec![b'x'; 33 << 20], b"\"".to_vec()].concat(),
+        [b"\"".to_vec(), vec![b'x'; 257 << 20], b"\"".to_vec()].concat(),
         json!([span(2), span(3)]).to_string().into_bytes(),
     ];
     let file = stage.folder.path().join("lines");
@@ -275,7 +368,7 @@ fn lines_that_are_none_are_named_and_the_rest_goes_on() {
     for (line, expected) in said.iter().zip([
         "lines, line 3: neither an OTLP request",
         "lines, line 5: no JSON in one line",
-        "lines, line 6: longer than 32 MiB",
+        "lines, line 6: longer than 256 MiB",
         "imported 3 spans",
         "1 spans were rejected; the first: ",
         "error: 3 lines were not imported",

@@ -162,6 +162,29 @@ fn requests_that_are_under_way_are_finished_before_it_ends() {
 }
 
 #[cfg(unix)]
+/// As `glassbox serve | head -1` does.
+#[test]
+fn it_goes_on_when_nobody_reads_what_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = glassbox(&["serve", "--http", "0", "--grpc", "off"]);
+    command.env("XDG_RUNTIME_DIR", folder.path()).env("XDG_DATA_HOME", folder.path());
+    let mut child = command.stdout(writer).spawn().unwrap();
+    let top = || {
+        let mut command = glassbox(&["top", "--once"]);
+        command.env("XDG_RUNTIME_DIR", folder.path());
+        command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
+    };
+    let is_found = (0..100).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        top()
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(is_found);
+}
+
 #[test]
 fn a_hangup_does_not_end_a_server_without_a_terminal() {
     let folder = tempfile::tempdir().unwrap();

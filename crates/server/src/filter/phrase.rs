@@ -24,6 +24,12 @@ impl Phrase {
         self.words.len() < 2
     }
 
+    /// Tells whether there is no word at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
     /// Tells whether the words stand in a text.
     #[must_use]
     pub fn stands_in(&self, text: &str) -> bool {

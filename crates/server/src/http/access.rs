@@ -179,7 +179,7 @@ fn checked(access: &Access, request: &Request) -> Result<Option<Response>, ApiEr
             "the token is not the one of this server; take the address that it printed",
         );
     }
-    // The token is random hex, so it needs no escape.
+    // It is the token of this server: random hex, or what a file has, in which nothing needs an escape.
     let port = host.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok()).unwrap_or(0);
     let set =
         format!("{COOKIE}_{port}={token}; HttpOnly; SameSite=Strict; Path=/; Max-Age=31536000");

@@ -1,7 +1,7 @@
 //! The query API: traces, one trace, one span.
 
 use super::App;
-use super::asked::{Asked, InPath};
+use super::asked::{Asked, InPath, Nothing};
 use super::clock::now_us;
 use super::error::ApiError;
 use crate::detail::SpanDetail;
@@ -135,6 +135,7 @@ pub(super) struct TraceAnswer {
 pub(super) async fn trace(
     State(app): State<Arc<App>>,
     InPath(trace_id): InPath<String>,
+    _: Asked<Nothing>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     of_trace(&app, &trace_id, move |TraceView { trace, spans, truncated }| {
@@ -165,6 +166,7 @@ pub(super) struct PathAnswer {
 pub(super) async fn path(
     State(app): State<Arc<App>>,
     InPath(trace_id): InPath<String>,
+    _: Asked<Nothing>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     of_trace(&app, &trace_id, move |view| {
@@ -176,6 +178,7 @@ pub(super) async fn path(
 pub(super) async fn span(
     State(app): State<Arc<App>>,
     InPath((trace_id, span_id)): InPath<(String, String)>,
+    _: Asked<Nothing>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let (trace_id, span_id) = (id::<TraceId>(&trace_id)?, id::<SpanId>(&span_id)?);

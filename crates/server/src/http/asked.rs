@@ -4,6 +4,7 @@ use super::error::ApiError;
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use axum::response::Response;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 /// What an address asks for.
@@ -23,6 +24,11 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Asked<T> {
         })
     }
 }
+
+/// Nothing is asked for behind the question mark; what is there nevertheless is refused.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
 
 /// What stands in the path.
 pub(super) struct InPath<T>(pub(super) T);

@@ -59,7 +59,8 @@ impl Counters {
     /// Counts spans or requests that are not taken.
     pub fn reject(&self, reason: &str, count: usize) {
         let mut rejected = self.rejected.lock().unwrap_or_else(PoisonError::into_inner);
-        let reason = if rejected.len() >= MOST_REASONS { "other" } else { reason };
+        let has_room = rejected.len() < MOST_REASONS || rejected.contains_key(reason);
+        let reason = if has_room { reason } else { "other" };
         *rejected.entry(reason.to_owned()).or_default() += count as u64;
     }
 

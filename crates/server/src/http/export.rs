@@ -6,7 +6,7 @@
 
 use super::App;
 use super::api::{answer, id};
-use super::asked::InPath;
+use super::asked::{Asked, InPath, Nothing};
 use super::error::ApiError;
 use crate::evaluation;
 use crate::store::{
@@ -35,6 +35,7 @@ const SCORES_LEFT_OUT: HeaderName = HeaderName::from_static("glassbox-scores-lef
 pub(super) async fn trace(
     State(app): State<Arc<App>>,
     InPath(trace_id): InPath<String>,
+    _: Asked<Nothing>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let trace_id = id::<TraceId>(&trace_id)?;

@@ -7,8 +7,9 @@ use super::error::ApiError;
 use super::otlp::partial_success;
 use crate::ingest::{Format, otlp};
 use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -39,6 +40,17 @@ pub(super) async fn export(
         Ok(response) => answer(&response),
         Err(error) => failure(code(&error), &error.message),
     }
+}
+
+/// Lets in what speaks HTTP/2, as gRPC does. What does not is OTLP over HTTP at the wrong address, which an answer in the
+/// manner of gRPC, 200, would seem to be kept; or a page in a browser, which has no business here.
+pub(super) async fn http2(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    if request.version() == Version::HTTP_2 {
+        return next.run(request).await;
+    }
+    let there = app.connect.otlp.as_deref().unwrap_or("the other port");
+    let message = format!("this address takes gRPC; send OTLP over HTTP to {there}");
+    ApiError::bad_request(message).into_response()
 }
 
 /// Anything else.

@@ -1,6 +1,7 @@
 //! The query API's health: is anything being lost, who sends, how large is the store, and how to connect.
 
 use super::api::answer;
+use super::asked::{Asked, Nothing};
 use super::counters::Counted;
 use super::error::ApiError;
 use super::{App, Connect};
@@ -81,6 +82,7 @@ struct StreamHealth {
 
 pub(super) async fn health(
     State(app): State<Arc<App>>,
+    _: Asked<Nothing>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let store = app.ask(|store| store.health()).await?;

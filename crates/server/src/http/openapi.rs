@@ -4,6 +4,7 @@ mod routes;
 
 use super::App;
 use super::api::answer;
+use super::asked::{Asked, Nothing};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -17,7 +18,11 @@ const ABOUT: &str = "Receives, keeps and shows traces of LLM programs.\n\nTimes 
      ids are lower-case hex, money is decimal text in US dollars, `null` is unknown. Lists are asked for in parts: hand \
      `next_cursor` in as `cursor`. Answers have an `ETag`.";
 
-pub(super) async fn openapi(State(_): State<Arc<App>>, headers: HeaderMap) -> Response {
+pub(super) async fn openapi(
+    State(_): State<Arc<App>>,
+    _: Asked<Nothing>,
+    headers: HeaderMap,
+) -> Response {
     answer(&headers, &document())
 }
 
@@ -71,6 +76,10 @@ fn operation(route: &Route, shapes: &mut SchemaGenerator) -> Value {
             "default": failed,
         },
     });
+    if route.method == "get" && matches!(route.answer, Body::Json(_)) {
+        operation["responses"]["304"] =
+            json!({ "description": "What If-None-Match names is still the answer" });
+    }
     if let Some(body) = &route.body {
         operation["requestBody"] = json!({ "required": true, "content": content(body, shapes) });
     }

@@ -1,18 +1,19 @@
 //! Changes as they happen, as server-sent events.
 
 use super::App;
+use super::app::work;
 use super::asked::Asked;
 use super::clock::now_us;
 use super::error::ApiError;
 use crate::filter::Filter;
-use crate::live::matches;
+use crate::live::select;
 use crate::received::State as SpanState;
 use crate::store::Change;
 use crate::view::{SpanSummary, TraceSummary};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, Sse};
-use futures::Stream;
+use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -49,8 +50,8 @@ pub(super) async fn stream(
     State(app): State<Arc<App>>,
     Asked(params): Asked<Params>,
     headers: HeaderMap,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
-    let filter = Filter::parse(params.q.as_deref().unwrap_or_default(), now_us())?;
+) -> Result<Response, ApiError> {
+    let filter = Arc::new(Filter::parse(params.q.as_deref().unwrap_or_default(), now_us())?);
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<u64>().ok());
     let from = last.map_or_else(|| app.hub.next(), |last| last.saturating_add(1));
     let (events, received) = mpsc::channel(AT_ONCE);
@@ -60,9 +61,10 @@ pub(super) async fn stream(
     });
     let stream = futures::stream::unfold(received, |mut received| async move {
         let event = received.recv().await?;
-        Some((Ok(event), received))
+        Some((Ok::<_, Infallible>(event), received))
     });
-    Ok(Sse::new(stream))
+    // A proxy that gathers what it hands on would keep it for as long as it is small.
+    Ok(([("x-accel-buffering", "no")], Sse::new(stream)).into_response())
 }
 
 /// The reader is gone.
@@ -70,7 +72,7 @@ struct Gone;
 
 struct Reader {
     app: Arc<App>,
-    filter: Filter,
+    filter: Arc<Filter>,
     from: u64,
     events: mpsc::Sender<Event>,
     /// Traces that wait to be told, the latest of each.
@@ -116,10 +118,7 @@ impl Reader {
             self.send("missed", caught.next.saturating_sub(1), &data).await?;
         }
         let is_full = caught.changes.len() == AT_ONCE;
-        for (seq, change) in caught.changes {
-            if !matches(&self.filter, &change) {
-                continue;
-            }
+        for (seq, change) in self.wanted(caught.changes).await {
             match change {
                 Change::Trace(trace) => drop(self.traces.insert(trace.trace_id.clone(), trace)),
                 Change::Span(span) => {
@@ -132,6 +131,16 @@ impl Reader {
             }
         }
         Ok(is_full)
+    }
+
+    /// Returns those changes that the filter asks for; none if the server stops.
+    async fn wanted(&self, changes: Vec<(u64, Change)>) -> Vec<(u64, Change)> {
+        if self.filter.is_empty() || changes.is_empty() {
+            return changes;
+        }
+        let filter = Arc::clone(&self.filter);
+        let store = Arc::clone(&self.app.store);
+        work(move || select(store.as_ref(), &filter, changes)).await.unwrap_or_default()
     }
 
     async fn tell_traces(&mut self) -> Result<(), Gone> {

@@ -2,7 +2,7 @@
 
 use super::{Limits, Unreadable, span};
 use crate::live::Announced;
-use crate::received::Origin;
+use crate::received::{Origin, cut, size};
 use crate::store::{Batch, OriginBytes, Packer};
 use crate::wire::{Group, WireSpan};
 use glassbox_trace::otlp::cut_text;
@@ -18,6 +18,12 @@ use std::sync::Arc;
 
 /// The most bytes of the attributes of a span that runs: programs of ours send at most a quarter of it.
 const MOST_BYTES_OF_START: usize = 64 << 10;
+
+/// The most bytes of what is remembered of a process: its id, which each of its running spans names, its service, and how
+/// its export does.
+const MOST_BYTES_OF_ID: usize = 200;
+const MOST_BYTES_OF_SERVICE: usize = 1024;
+const MOST_BYTES_OF_HEALTH: usize = 16 << 10;
 
 /// What a process announced.
 #[derive(Debug, Default)]
@@ -91,8 +97,13 @@ pub fn announcement(body: &[u8], limits: &Limits) -> Result<Announcement, Unread
         })?;
         if let Line::Process(process) = line {
             origin = Arc::new(origin_of(&process));
+            if process.id.len() > MOST_BYTES_OF_ID {
+                return Err(wrong(format!(
+                    "id: expected a text of at most {MOST_BYTES_OF_ID} bytes"
+                )));
+            }
             announced.process = process.id;
-            announced.service = process.service;
+            announced.service = process.service.map(|service| cut(service, MOST_BYTES_OF_SERVICE));
             continue;
         }
         if announced.process.is_empty() {
@@ -111,10 +122,13 @@ pub fn announcement(body: &[u8], limits: &Limits) -> Result<Announcement, Unread
                     glassbox_trace::id::SpanId::from_bytes(span),
                 ));
             }
-            Line::Health(health) => announced.health = Some(health),
+            Line::Health(health) if size(&health) <= MOST_BYTES_OF_HEALTH => {
+                announced.health = Some(health);
+            }
             Line::Bye(_) => announced.bye = true,
-            // A heartbeat says that it is there, which any line does; surplus starts are seen when they end.
-            Line::Start(_) | Line::Heartbeat(_) | Line::Process(_) => (),
+            // A heartbeat says that it is there, which any line does; surplus starts are seen when they end, and health
+            // that is too long to be shown is not.
+            Line::Start(_) | Line::Heartbeat(_) | Line::Health(_) | Line::Process(_) => (),
         }
     }
     if announced.process.is_empty() {

@@ -137,7 +137,7 @@ fn text<'b>(body: &'b Map<String, Value>, key: &str) -> Option<&'b str> {
 
 /// What is said of a trace, as a span of its own that is none.
 fn trace(body: &Map<String, Value>, made_at: u64) -> Result<Span, String> {
-    let id = text(body, "id").ok_or("body.id: expected a text")?;
+    let id = span::trace_id(text(body, "id").ok_or("body.id: expected a text")?);
     let mut attributes = shared(body);
     let fields = [
         ("name", keys::TRACE_NAME),
@@ -148,7 +148,8 @@ fn trace(body: &Map<String, Value>, made_at: u64) -> Result<Span, String> {
     add(&mut attributes, body, &[("metadata", langfuse_old::TRACE_METADATA)]);
     let start = text(body, "timestamp").and_then(span::nanos).unwrap_or(made_at);
     Ok(Span {
-        trace_id: span::trace_id(id).to_bytes().to_vec(),
+        trace_id: id.to_bytes().to_vec(),
+        // However the id is written: there is one record of a trace.
         span_id: span::span_id(&format!("trace record of {id}")).to_bytes().to_vec(),
         name: cut(text(body, "name").unwrap_or_default().to_owned(), 1000),
         start_time_unix_nano: start,

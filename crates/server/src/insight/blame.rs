@@ -3,14 +3,15 @@
 use super::path::Stretch;
 use super::tree::{Tree, union};
 use crate::received::State;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// Returns what was done on the critical path, as parts of 1.
 ///
 /// A model call tells how long it waited, but not when: of its time on the path, as much is waiting as of its time
 /// altogether.
 pub(super) fn shares(tree: &Tree<'_>, path: &[Stretch]) -> BTreeMap<&'static str, f64> {
-    let mut on_path: HashMap<usize, i64> = HashMap::new();
+    // In order: sums of fractions depend on it, and the same trace is to be answered the same.
+    let mut on_path: BTreeMap<usize, i64> = BTreeMap::new();
     for stretch in path {
         *on_path.entry(stretch.node).or_default() += stretch.to - stretch.from;
     }

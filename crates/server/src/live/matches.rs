@@ -1,33 +1,81 @@
 //! Filters of streams: the same language as for lists, applied to changes as they come.
 
-use crate::filter::{Condition, Filter, Has, NumberKey, Phrase, Status, TextKey};
+use crate::filter::{Condition, Filter, Has, NumberKey, Phrase, Status, Term, TextKey};
 use crate::received::{ReceivedSpan, State, events_of};
-use crate::store::Change;
+use crate::store::{Change, Store};
 use crate::view::TraceSummary;
 
-/// Tells whether a change is one of those that a filter asks for.
+/// Returns those changes that a filter asks for.
 ///
-/// Words are looked for in names and in the beginnings of inputs and outputs. Scores are not known here: `has:score`
-/// lets nothing pass.
+/// Words are looked for in all that can be searched of a span, which the store is asked for if everything else fits. Of a
+/// trace they are looked for in its name and the beginnings of what went in and came out. Scores are not known here:
+/// `has:score` lets nothing pass.
 #[must_use]
-pub fn matches(filter: &Filter, change: &Change) -> bool {
-    filter.terms.iter().all(|term| {
-        let fits = match change {
-            Change::Span(span) => span_fits(&term.condition, span),
-            Change::Trace(trace) => trace_fits(&term.condition, trace),
-        };
-        fits != term.negated
-    })
+pub fn select(
+    store: &dyn Store,
+    filter: &Filter,
+    changes: Vec<(u64, Change)>,
+) -> Vec<(u64, Change)> {
+    let mut fits: Vec<bool> =
+        changes.iter().map(|(_, change)| fits_without_words(filter, change)).collect();
+    let worded: Vec<_> = filter.terms.iter().filter(|term| has_words(&term.condition)).collect();
+    if !worded.is_empty() {
+        let (mut places, mut spans) = (Vec::new(), Vec::new());
+        for (at, (_, change)) in changes.iter().enumerate() {
+            if !fits[at] {
+                continue;
+            }
+            match change {
+                Change::Span(span) => {
+                    places.push((at, span));
+                    spans.push((span.trace_id, span.span_id));
+                    // Until its payload says better; where that cannot be read it remains at that.
+                    fits[at] = worded.iter().all(|term| span_has(term, span, &texts_of_span(span)));
+                }
+                Change::Trace(trace) => {
+                    fits[at] = worded.iter().all(|term| trace_has(term, trace));
+                }
+            }
+        }
+        let _ = store.texts(&spans, &mut |at, text| {
+            let (place, span) = places[at];
+            fits[place] = worded.iter().all(|term| span_has(term, span, &[Some(text)]));
+        });
+    }
+    let mut fits = fits.into_iter();
+    changes.into_iter().filter(|_| fits.next() == Some(true)).collect()
 }
 
-fn span_fits(condition: &Condition, span: &ReceivedSpan) -> bool {
+fn fits_without_words(filter: &Filter, change: &Change) -> bool {
+    let terms = filter.terms.iter().filter(|term| !has_words(&term.condition));
+    match change {
+        Change::Span(span) => terms.into_iter().all(|term| span_has(term, span, &[])),
+        Change::Trace(trace) => terms.into_iter().all(|term| trace_has(term, trace)),
+    }
+}
+
+fn has_words(condition: &Condition) -> bool {
+    match condition {
+        Condition::Words(_) | Condition::Phrase(_) => true,
+        Condition::Any(terms) => terms.iter().any(|term| has_words(&term.condition)),
+        _ => false,
+    }
+}
+
+fn span_has(term: &Term, span: &ReceivedSpan, texts: &[Option<&str>]) -> bool {
+    span_fits(&term.condition, span, texts) != term.negated
+}
+
+fn trace_has(term: &Term, trace: &TraceSummary) -> bool {
+    trace_fits(&term.condition, trace) != term.negated
+}
+
+fn span_fits(condition: &Condition, span: &ReceivedSpan, texts: &[Option<&str>]) -> bool {
     let context = &span.context;
     match condition {
-        Condition::Words(words) => holds_words(words, &texts_of_span(span)),
-        Condition::Phrase(words) => holds_phrase(words, &texts_of_span(span)),
-        Condition::Any(terms) => {
-            terms.iter().any(|term| span_fits(&term.condition, span) != term.negated)
-        }
+        Condition::Words(words) => holds_words(words, texts),
+        Condition::Phrase(words) => holds_phrase(words, texts),
+        Condition::Any(terms) => terms.iter().any(|term| span_has(term, span, texts)),
         Condition::Text(key, pattern) => {
             let fits = |text: Option<&str>| text.is_some_and(|text| pattern.matches(text));
             match key {
@@ -94,9 +142,7 @@ fn trace_fits(condition: &Condition, trace: &TraceSummary) -> bool {
     match condition {
         Condition::Words(words) => holds_words(words, &texts_of_trace(trace)),
         Condition::Phrase(words) => holds_phrase(words, &texts_of_trace(trace)),
-        Condition::Any(terms) => {
-            terms.iter().any(|term| trace_fits(&term.condition, trace) != term.negated)
-        }
+        Condition::Any(terms) => terms.iter().any(|term| trace_has(term, trace)),
         Condition::Text(key, pattern) => {
             let fits = |text: Option<&str>| text.is_some_and(|text| pattern.matches(text));
             match key {
@@ -158,7 +204,7 @@ const fn state(status: Status) -> State {
     }
 }
 
-/// What there is to search of a span here.
+/// What there is to search of a span without its payload.
 fn texts_of_span(span: &ReceivedSpan) -> [Option<&str>; 3] {
     [Some(&span.name), span.input_preview.as_deref(), span.output_preview.as_deref()]
 }
@@ -168,19 +214,16 @@ fn texts_of_trace(trace: &TraceSummary) -> [Option<&str>; 3] {
     [Some(&trace.name), trace.input_preview.as_deref(), trace.output_preview.as_deref()]
 }
 
-/// Tells whether all words stand in one or another of the texts.
+/// Tells whether all words stand in one or another of the texts, as the index of the store would find them.
 fn holds_words(words: &str, texts: &[Option<&str>]) -> bool {
-    let texts: Vec<_> = texts.iter().flatten().map(|text| text.to_lowercase()).collect();
-    words.to_lowercase().split_whitespace().all(|word| {
-        let word = word.trim_matches('*');
-        texts.iter().any(|text| text.contains(word))
-    })
+    let mut words = words.split(|c: char| c.is_ascii() && !c.is_ascii_alphanumeric() && c != '*');
+    words.all(|word| holds_phrase(word, texts))
 }
 
 /// Tells whether the words stand side by side in one of the texts.
 fn holds_phrase(words: &str, texts: &[Option<&str>]) -> bool {
     let phrase = Phrase::new(words);
-    texts.iter().flatten().any(|text| phrase.stands_in(text))
+    phrase.is_empty() || texts.iter().flatten().any(|text| phrase.stands_in(text))
 }
 
 #[cfg(test)]
@@ -191,6 +234,8 @@ mod tests {
     fn words_stand_anywhere_and_phrases_side_by_side() {
         let texts = [Some("Iced latte"), None, Some("with oat milk")];
         assert!(holds_words("milk LATTE", &texts) && !holds_words("milk tea", &texts));
+        assert!(holds_words("latt*", &texts) && !holds_words("latt", &texts));
+        assert!(holds_words("milk-latte", &texts) && holds_words(" - ", &[]));
         assert!(holds_phrase("oat milk", &texts) && holds_phrase("ICED", &texts));
         assert!(!holds_phrase("milk oat", &texts) && !holds_phrase("latte with", &texts));
     }

@@ -109,9 +109,11 @@ impl Registry {
         let is_known = inner.processes.contains_key(&announced.process);
         if announced.bye {
             let gone = inner.processes.remove(&announced.process);
-            let abandoned: Vec<_> =
+            let mut abandoned: Vec<_> =
                 gone.map(|process| process.running).unwrap_or_default().into_iter().collect();
             abandoned.iter().for_each(|span| drop(inner.running.remove(span)));
+            // What begins with the last words of a process ends with them.
+            abandoned.extend(announced.started);
             return Ok(Heard { is_known, abandoned });
         }
         if (!is_known && inner.processes.len() >= MOST_PROCESSES)

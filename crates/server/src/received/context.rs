@@ -127,7 +127,7 @@ fn has_own_place(prefix: &str, key: &str) -> bool {
 }
 
 /// About how many bytes a value has.
-fn size(value: &Value) -> usize {
+pub(crate) fn size(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len() + 2,
         Value::Array(items) => items.iter().map(|item| 1 + size(item)).sum(),

@@ -208,7 +208,7 @@ pub enum Countable<'a> {
 pub struct StoreHealth {
     /// Where it is.
     pub path: String,
-    /// How large it is.
+    /// What it takes of the disk, with its log.
     pub bytes: u64,
     /// How many spans it has.
     pub spans: i64,

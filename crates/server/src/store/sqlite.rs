@@ -46,8 +46,8 @@ use models::CallsByModel;
 use readers::{ReadError, Readers, store_error};
 use rusqlite::Connection;
 use std::fmt;
-use std::fs::File;
-use std::path::PathBuf;
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -138,32 +138,52 @@ impl SqliteStore {
 
 /// Takes the lock that one server at a time can have.
 fn lock(options: &SqliteOptions) -> Result<File, StoreError> {
-    let mut path = options.path.clone().into_os_string();
-    path.push(".lock");
+    let path = beside(&options.path, ".lock");
     let failed = |error: std::io::Error| {
-        StoreError::Failed(format!("{} cannot be written: {error}", PathBuf::from(&path).display()))
+        StoreError::Failed(format!("{} cannot be written: {error}", path.display()))
     };
     if let Some(folder) = options.path.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
-    let file =
-        File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+    let file = of_ones_own().write(true).open(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(_) => Err(StoreError::Locked(options.path.display().to_string())),
     }
 }
 
+/// Makes a file if it is not there, which nobody else can read: what models were asked is nobody's business. One that is
+/// there stays as it is.
+fn of_ones_own() -> OpenOptions {
+    let mut options = File::options();
+    options.create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// The file beside a store whose name goes on so: whoever opens it by another name, through a link, finds the same.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.canonicalize().unwrap_or_else(|_| path.to_owned()).into_os_string();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
 fn open_to_write(options: &SqliteOptions) -> Result<Connection, StoreError> {
     let path = options.path.display().to_string();
+    // The files beside it are made with its mode. Where it cannot be made SQLite says why.
+    let _ = of_ones_own().write(true).open(&options.path);
     let open = || {
         let connection = Connection::open(&options.path)?;
         connection.busy_timeout(PATIENCE)?;
         connection.set_prepared_statement_cache_capacity(64);
-        schema::configure(&connection, options.file_bytes)?;
         Ok(connection)
     };
-    let connection = open().map_err(|error| store_error(&error, &path))?;
+    let failed = |error: rusqlite::Error| store_error(&error, &path);
+    let connection = open().map_err(failed)?;
+    // Before anything is changed: it may be another program's.
+    schema::version(&connection, &path)?;
+    schema::configure(&connection, options.file_bytes).map_err(failed)?;
     schema::migrate(&connection, &path)?;
     Ok(connection)
 }
@@ -210,6 +230,18 @@ impl Store for SqliteStore {
 
     fn raw_spans(&self, trace_id: TraceId, most_spans: usize) -> Result<Vec<RawSpan>, StoreError> {
         self.readers.read(|connection| detail::raw_spans(connection, trace_id, most_spans))
+    }
+
+    fn records(&self, trace_id: TraceId) -> Result<Vec<RawSpan>, StoreError> {
+        self.readers.read(|connection| Ok(detail::records(connection, trace_id)?))
+    }
+
+    fn texts(
+        &self,
+        spans: &[(TraceId, SpanId)],
+        each: &mut dyn FnMut(usize, &str),
+    ) -> Result<(), StoreError> {
+        self.readers.read(|connection| Ok(detail::texts(connection, spans, each)?))
     }
 
     fn spans(&self, filter: &Filter, paging: &Paging) -> Result<Page<SpanSummary>, StoreError> {
@@ -265,8 +297,11 @@ impl Store for SqliteStore {
 
     fn health(&self) -> Result<StoreHealth, StoreError> {
         let health = self.readers.read(|connection| Ok(retention::health(connection)?))?;
+        let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+        let path = self.readers.path();
         Ok(StoreHealth {
-            path: self.readers.path().display().to_string(),
+            bytes: size(path) + size(&beside(path, "-wal")),
+            path: path.display().to_string(),
             queue: self.writer.queued(),
             retention: self.retention,
             ..health

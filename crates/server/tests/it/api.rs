@@ -312,6 +312,8 @@ async fn the_description_has_every_field_of_real_answers() {
         ("/api/v1/models", format!("/api/v1/models?{DAY}")),
         ("/api/v1/stats", format!("/api/v1/stats?{DAY}&group=model")),
         ("/api/v1/scores", "/api/v1/scores".to_owned()),
+        ("/api/v1/traces/{trace_id}/path", format!("/api/v1/traces/{TRACE}/path")),
+        ("/api/v1/traces/{trace_id}/records", format!("/api/v1/traces/{TRACE}/records")),
         ("/api/v1/health", "/api/v1/health".to_owned()),
     ] {
         let answer = stage.get(&path).await;
@@ -335,6 +337,7 @@ fn compare(document: &Value, schema: &Value, answer: &Value, at: &str) {
         let meant = choices.iter().find(|choice| (choice["type"] == "null") == answer.is_null());
         return compare(document, meant.unwrap_or_else(|| panic!("{at}: {answer}")), answer, at);
     }
+    has_type(schema, answer, at);
     match answer {
         Value::Array(items) => {
             items.iter().for_each(|item| compare(document, &schema["items"], item, at))
@@ -355,6 +358,104 @@ fn compare(document: &Value, schema: &Value, answer: &Value, at: &str) {
             }
         }
         _ => (),
+    }
+}
+
+/// A value is of one of the types, or one of the words, that are described.
+fn has_type(schema: &Value, answer: &Value, at: &str) {
+    let of = match answer {
+        Value::Null => &["null"][..],
+        Value::Bool(_) => &["boolean"],
+        Value::Number(number) if number.is_f64() => &["number"],
+        Value::Number(_) => &["integer", "number"],
+        Value::String(_) => &["string"],
+        Value::Array(_) => &["array"],
+        Value::Object(_) => &["object"],
+    };
+    let fits = |kind: &Value| of.iter().any(|of| kind == of);
+    let described = match &schema["type"] {
+        // Of any type.
+        Value::Null => true,
+        Value::Array(kinds) => kinds.iter().any(fits),
+        kind => fits(kind),
+    };
+    assert!(described, "{at}: {answer} is not {}", schema["type"]);
+    let words: Vec<_> = schema["enum"].as_array().into_iter().flatten().collect();
+    let words: Vec<_> =
+        words.into_iter().chain(schema["const"].as_str().map(|_| &schema["const"])).collect();
+    assert!(words.is_empty() || words.contains(&answer), "{at}: {answer} is none of {words:?}");
+}
+
+/// What is described can be asked for, and nothing else.
+#[tokio::test]
+async fn the_description_has_what_can_be_asked_for() {
+    let stage = stage().await;
+    let document = stage.get("/api/v1/openapi.json").await;
+    let status = async |path: &str| {
+        let asked = stage.client.get(stage.url(path)).bearer_auth(&stage.running.token);
+        asked.send().await.unwrap().status().as_u16()
+    };
+    for (route, methods) in document["paths"].as_object().unwrap() {
+        if !route.starts_with("/api/v1/") || methods["get"].is_null() {
+            continue;
+        }
+        let path = route.replace("{trace_id}", TRACE).replace("{span_id}", "0202020202020202");
+        let parameters = methods["get"]["parameters"].as_array().unwrap();
+        let key = if route == "/api/v1/facets" { "key=model&" } else { "" };
+        for parameter in parameters.iter().filter(|parameter| parameter["in"] == "query") {
+            let name = parameter["name"].as_str().unwrap();
+            let value = match name {
+                "sort" => "cost",
+                "order" => "asc",
+                "cursor" if route == "/api/v1/traces" => "1.1",
+                "key" => continue,
+                "group" => "name",
+                "trace_id" => TRACE,
+                "alone" => "true",
+                "bucket_us" => "3600000000",
+                "from_us" => "1767225600000000",
+                "to_us" => "1767312000000000",
+                _ => "7",
+            };
+            assert_eq!(status(&format!("{path}?{key}{name}={value}")).await, 200, "{route} {name}");
+        }
+        assert_eq!(status(&format!("{path}?{key}colour=red")).await, 400, "{route}");
+    }
+}
+
+/// Whatever Langfuse's routes look for in an address is described.
+#[tokio::test]
+async fn the_description_has_what_langfuses_clients_can_ask_for() {
+    let stage = Stage::new().await;
+    let document = stage.get("/api/v1/openapi.json").await;
+    for (source, routes) in [
+        (include_str!("../../src/http/langfuse/daily.rs"), &["metrics/daily"][..]),
+        (include_str!("../../src/http/langfuse/traces.rs"), &["traces", "sessions"]),
+        (
+            include_str!("../../src/http/langfuse/observations.rs"),
+            &["observations", "v2/observations"],
+        ),
+        (
+            include_str!("../../src/http/langfuse/score_query.rs"),
+            &["scores", "v2/scores", "v3/scores"],
+        ),
+        (include_str!("../../src/http/langfuse/metrics.rs"), &["metrics", "v2/metrics"]),
+    ] {
+        let parameters = routes.iter().flat_map(|route| {
+            let route = format!("/api/public/{route}");
+            document["paths"][&route]["get"]["parameters"].as_array().unwrap().clone()
+        });
+        let described: BTreeSet<_> =
+            parameters.map(|parameter| parameter["name"].as_str().unwrap().to_owned()).collect();
+        let asked =
+            ["question.one(\"", "question.instant(\"", "question.number(\"", "question.all(\""];
+        let asked = asked.iter().flat_map(|call| source.split(call).skip(1));
+        let filters = source.split("(\"").skip(1).filter(|rest| {
+            rest.split_once('"').is_some_and(|(_, rest)| rest.starts_with(", TextKey::"))
+        });
+        for name in asked.chain(filters).map(|rest| rest.split('"').next().unwrap()) {
+            assert!(described.contains(name), "{name} of {routes:?} is not described");
+        }
     }
 }
 

@@ -306,3 +306,73 @@ async fn lines_that_are_wrong_are_named() {
         assert!(said.starts_with(message), "{said}");
     }
 }
+
+#[tokio::test]
+async fn what_begins_and_ends_with_its_process_at_once_does_not_run_for_ever() {
+    let stage = Stage::with(|options| options.live_timeout = Duration::from_secs(3600)).await;
+    let mut events = Events::open(&stage, "/api/v1/stream").await;
+    let bye = json!({"bye": {}});
+    announce(&stage, lines(&[process(), start("02"), bye.clone()])).await;
+    assert_eq!(events.next("span_end").await["span_id"], "02".repeat(8));
+    announce(&stage, lines(&[process(), start("03")])).await;
+    announce(&stage, lines(&[process(), start("04"), bye])).await;
+    let mut gone = [events.next("span_end").await, events.next("span_end").await];
+    gone.sort_by_key(|span| span["span_id"].to_string());
+    assert_eq!(gone[0]["span_id"], "03".repeat(8));
+    assert_eq!(
+        (&gone[1]["span_id"], &gone[1]["state"]),
+        (&json!("04".repeat(8)), &json!("abandoned"))
+    );
+    stage.running.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_kept_of_a_process_is_small() {
+    let stage = Stage::new().await;
+    let endless = json!({"process": {"id": "p".repeat(1000)}});
+    let request = stage.client.post(stage.url("/api/v1/live")).body(lines(&[endless]));
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), 400);
+    let said: Value = answer.json().await.unwrap();
+    assert!(said["error"]["message"].as_str().unwrap().starts_with("line 1: id"), "{said}");
+    let service = json!({"process": {"id": "p-1", "service": "s".repeat(100_000)}});
+    let health = json!({"health": {"log": "x".repeat(1_000_000)}});
+    announce(&stage, lines(&[service, health])).await;
+    let health = stage.get("/api/v1/health").await;
+    assert!(health.to_string().len() < 10_000, "{}", health.to_string().len());
+    assert_eq!(health["senders"][0]["process"], "p-1");
+    stage.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_proxy_in_between_is_told_to_hold_nothing_back() {
+    let stage = Stage::new().await;
+    let request = stage.client.get(stage.url("/api/v1/stream")).bearer_auth(&stage.running.token);
+    let headers = request.send().await.unwrap().headers().clone();
+    assert_eq!(headers["x-accel-buffering"], "no");
+    assert_eq!(headers["cache-control"], "no-cache");
+    stage.running.stop().await;
+}
+
+#[tokio::test]
+async fn words_of_a_stream_are_found_wherever_the_lists_find_them() {
+    let stage = Stage::with(|options| options.live_timeout = Duration::from_secs(3600)).await;
+    let late = |what: &str| format!("{} {what}", "please ".repeat(2000));
+    let mut oat = Events::open(&stage, "/api/v1/stream?q=oat").await;
+    let mut phrase = Events::open(&stage, "/api/v1/stream?q=%22of+oat%22").await;
+    let mut neither = Events::open(&stage, "/api/v1/stream?q=-oat").await;
+    let other = asking("03", "Tea?");
+    announce(&stage, lines(&[process(), other, asking("02", &late("a cup of oat"))])).await;
+    assert_eq!(oat.next("span_start").await["span_id"], "02".repeat(8));
+    assert_eq!(phrase.next("span_start").await["span_id"], "02".repeat(8));
+    assert_eq!(neither.next("span_start").await["span_id"], "03".repeat(8));
+    // What came out, and what only events say.
+    stage.send(vec![span_with_input(3, "Tea?"), span_with_input(4, &late("made of oat"))]).await;
+    assert_eq!(oat.next("span_end").await["span_id"], "04".repeat(8));
+    assert_eq!(phrase.next("span_end").await["span_id"], "04".repeat(8));
+    assert_eq!(neither.next("span_end").await["span_id"], "03".repeat(8));
+    // What was given up is known by what it was asked.
+    announce(&stage, lines(&[process(), json!({"bye": {}})])).await;
+    assert_eq!(oat.next("span_end").await["state"], "abandoned");
+    stage.running.stop().await;
+}

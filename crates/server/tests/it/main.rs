@@ -6,6 +6,7 @@ mod evaluation;
 mod contract;
 mod order;
 mod sqlite;
+mod upkeep;
 mod langfuse;
 mod langfuse_read;
 mod langfuse_v3;

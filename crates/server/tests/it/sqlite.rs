@@ -9,11 +9,11 @@ use glassbox_server::store::{
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-fn options(folder: &tempfile::TempDir) -> SqliteOptions {
+pub(crate) fn options(folder: &tempfile::TempDir) -> SqliteOptions {
     SqliteOptions::new(folder.path().join("traces.db"))
 }
 
-fn found(store: &dyn Store, filter: &str) -> usize {
+pub(crate) fn found(store: &dyn Store, filter: &str) -> usize {
     let filter = Filter::parse(filter, 0).unwrap();
     store.traces(&TraceQuery { filter, ..TraceQuery::default() }).unwrap().items.len()
 }

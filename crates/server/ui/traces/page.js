@@ -74,13 +74,13 @@ export function tracesPage(main, url) {
     const anchor = list.anchor();
     const chosenId = source.items[chosen]?.trace_id;
     source.sort();
-    const { items, cursor } = source;
+    const { items, cursor, cut } = source;
     chosen = chosenId === undefined ? -1 : items.findIndex(({ trace_id }) => trace_id === chosenId);
     longest = source.longest;
     if (anchor) anchor.index = items.findIndex(({ trace_id }) => trace_id === anchor.key);
     list.resize(items.length, anchor);
     one(bar.element, '.tally').textContent =
-      `${count(items.length)}${cursor === null ? '' : '+'} ${items.length === 1 ? 'trace' : 'traces'}`;
+      `${count(items.length)}${cursor === null && !cut ? '' : '+'} ${items.length === 1 ? 'trace' : 'traces'}`;
     const sum = main.querySelector('.sum');
     if (sum)
       sum.textContent = `${money(items.reduce((total, { cost_usd }) => total + Number(cost_usd ?? 0), 0))} · ${count(items.reduce((total, { tokens }) => total + (tokens?.total ?? 0), 0))} tok`;

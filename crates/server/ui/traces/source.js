@@ -15,7 +15,14 @@ import { follow } from '../live.js';
 
 const PART = 100;
 
-/** Lists as they were left, so that going back shows the same at once. @type {Map<string, {items: TraceSummary[], cursor: string|null}>} */
+/** A page that is open for days does not keep all that went by: the oldest leave the list, in parts. */
+const MOST = 5000;
+const LEAVE = 500;
+
+/** Lists of so many queries are remembered. */
+const MOST_LEFT = 20;
+
+/** Lists as they were left, so that going back shows the same at once. @type {Map<string, {items: TraceSummary[], cursor: string|null, cut: boolean}>} */
 const left = new Map();
 
 /** @param {Query} query */
@@ -32,6 +39,8 @@ export class TraceList {
     /** Where the next part begins. @type {string|null} */
     this.cursor = null;
     this.loading = false;
+    /** The oldest rows have left: there are more that are not asked for. */
+    this.cut = false;
     /** The rows are those of the query before. */
     this.stale = true;
     /** @type {Query} */
@@ -56,6 +65,7 @@ export class TraceList {
     this.query = query;
     const kept = back ? left.get(nameOf(query)) : undefined;
     this.stale = !kept;
+    this.cut = kept?.cut ?? false;
     if (kept) ({ items: this.items, cursor: this.cursor } = { items: [...kept.items], cursor: kept.cursor });
     this.loading = false;
     return kept !== undefined;
@@ -68,7 +78,10 @@ export class TraceList {
       {
         event: (event, data) => {
           if (event === 'trace') this.update(data);
-          if (event === 'missed') this.load(null);
+          if (event !== 'missed') return;
+          // What is between those that are asked for now and those that are there is not known.
+          this.stale = true;
+          this.load(null);
         },
       },
       this.asking.signal,
@@ -82,7 +95,11 @@ export class TraceList {
 
   /** Remembers the list as it is. */
   keep() {
-    left.set(nameOf(this.query), { items: this.items, cursor: this.cursor });
+    const name = nameOf(this.query);
+    left.delete(name);
+    left.set(name, { items: this.items, cursor: this.cursor, cut: this.cut });
+    const oldest = left.keys().next().value;
+    if (left.size > MOST_LEFT && oldest !== undefined) left.delete(oldest);
   }
 
   more() {
@@ -100,7 +117,8 @@ export class TraceList {
       if (asking.signal.aborted) return;
       const known = new Set(page.items.map(({ trace_id }) => trace_id));
       this.items = [...(this.stale ? [] : this.items.filter(({ trace_id }) => !known.has(trace_id))), ...page.items];
-      if (after !== null || this.cursor === null || this.stale) this.cursor = page.next_cursor;
+      if (this.stale) this.cut = false;
+      if (!this.cut && (after !== null || this.cursor === null || this.stale)) this.cursor = page.next_cursor;
       this.stale = false;
       this.tell.fault(null);
     } catch (error) {
@@ -121,7 +139,16 @@ export class TraceList {
       this.items[at] = trace;
     } else if (this.newest) this.items.unshift(trace);
     else return;
+    if (this.items.length >= MOST + LEAVE) this.shorten();
     this.tell.updated();
+  }
+
+  /** Lets the oldest rows go; where the list would go on behind them is not known. */
+  shorten() {
+    this.sort();
+    this.items.length = MOST;
+    this.cut = true;
+    this.cursor = null;
   }
 
   /** Running ones on top, where the newest are. */

@@ -12,7 +12,6 @@ use crate::store::{
     Countable, MOST_SCORES_OF_TRACE, Order, Paging, Sort, Store, StoreError, TraceQuery,
 };
 use crate::view::{SpanSummary, TraceSummary};
-use crate::wire::WireSpan;
 use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
@@ -104,7 +103,7 @@ fn scores(store: &dyn Store, trace: &TraceSummary, most: usize) -> Result<Vec<Va
     Ok(scores.iter().map(langfuse::score).collect())
 }
 
-/// Shows a trace with what went into and came out of its root, or of what was said of the trace itself; and its spans.
+/// Shows a trace with what was said to have gone into and come out of it, or else of its root; and its spans.
 fn shown(store: &dyn Store, trace: &TraceSummary) -> Result<(Value, Vec<SpanSummary>), StoreError> {
     let Ok(trace_id) = trace.trace_id.parse() else { return Ok((Value::Null, Vec::new())) };
     let spans = store.trace(trace_id, MOST_SPANS)?.map(|view| view.spans).unwrap_or_default();
@@ -113,16 +112,11 @@ fn shown(store: &dyn Store, trace: &TraceSummary) -> Result<(Value, Vec<SpanSumm
         Some(root) => store.span(trace_id, root)?.map(SpanDetail::read),
         None => None,
     };
-    let (mut input, mut output) = root.map_or((None, None), |root| (root.input, root.output));
-    let is_missing =
-        |preview: &Option<String>, value: &Option<Value>| preview.is_some() && value.is_none();
-    if is_missing(&trace.input_preview, &input) || is_missing(&trace.output_preview, &output) {
-        for raw in store.raw_spans(trace_id, MOST_SPANS)? {
-            if WireSpan::read(&raw.bytes).is_ok_and(|wire| wire.is_trace_record) {
-                let said = SpanDetail::read(raw);
-                (input, output) = (input.or(said.input), output.or(said.output));
-            }
-        }
+    // What was said of the trace itself goes first, as in its previews.
+    let said = store.records(trace_id)?.into_iter().map(SpanDetail::read).chain(root);
+    let (mut input, mut output) = (None, None);
+    for said in said {
+        (input, output) = (input.or(said.input), output.or(said.output));
     }
     Ok((langfuse::trace(trace, input.as_ref(), output.as_ref()), spans))
 }

@@ -4,6 +4,7 @@ use super::super::api::{PathAnswer, TraceAnswer};
 use super::super::health::Health;
 use super::super::lists::Facets;
 use super::super::numbers::Models;
+use super::super::records::Records;
 use super::super::scores::ScoreRequest;
 use crate::detail::SpanDetail;
 use crate::view::{GroupSummary, Page, ScoreView, SpanSummary, Stats, TraceSummary};
@@ -75,6 +76,15 @@ const PAGE: (&str, &str, &str) = ("page", "integer", "Which page, from 1");
 const PAGES: &[(&str, &str, &str)] =
     &[PAGE, ("limit", "integer", "The most items, 1 to 100; 50 if left out")];
 
+const FROM_TIME: (&str, &str, &str) = ("fromTimestamp", "string", "Only from this time on");
+const TO_TIME: (&str, &str, &str) = ("toTimestamp", "string", "Only before this time");
+const LEVEL: (&str, &str, &str) = ("level", "string", "ERROR or DEFAULT");
+const FILTER: (&str, &str, &str) = (
+    "filter",
+    "string",
+    "Conditions in JSON, in place of the other fields: column, operator and value",
+);
+
 pub(super) const ROUTES: &[Route] = &[
     Route {
         query: &[
@@ -100,6 +110,11 @@ pub(super) const ROUTES: &[Route] = &[
         "/api/v1/traces/{trace_id}/spans/{span_id}",
         "One span with its payload",
         shape::<SpanDetail>(),
+    ),
+    get(
+        "/api/v1/traces/{trace_id}/records",
+        "What was said of a trace itself, and of none of its spans",
+        shape::<Records>(),
     ),
     get(
         "/api/v1/traces/{trace_id}/otlp",
@@ -222,13 +237,15 @@ pub(super) const ROUTES: &[Route] = &[
             ("environment", "string", "Only of this environment; may be given several times"),
             ("version", "string", "Only of this version"),
             ("release", "string", "Only of this release"),
-            ("fromTimestamp", "string", "Only from this time on"),
-            ("toTimestamp", "string", "Only before this time"),
+            FROM_TIME,
+            TO_TIME,
             (
                 "orderBy",
                 "string",
                 "timestamp, latency, totalCost or totalTokens, and .asc or .desc",
             ),
+            LEVEL,
+            FILTER,
         ],
         ..get("/api/public/traces", "Langfuse: lists traces", LANGFUSE)
     },
@@ -246,7 +263,17 @@ pub(super) const ROUTES: &[Route] = &[
         query: OBSERVATIONS,
         ..get("/api/public/v2/observations", "Langfuse: lists observations by cursor", LANGFUSE)
     },
-    Route { query: PAGES, ..get("/api/public/sessions", "Langfuse: lists sessions", LANGFUSE) },
+    Route {
+        query: &[
+            PAGE,
+            PAGES[1],
+            ("environment", "string", "Only of this environment; may be given several times"),
+            FROM_TIME,
+            TO_TIME,
+            LEVEL,
+        ],
+        ..get("/api/public/sessions", "Langfuse: lists sessions", LANGFUSE)
+    },
     get("/api/public/sessions/{session_id}", "Langfuse: one session with its traces", LANGFUSE),
     Route { query: SCORES, ..get("/api/public/scores", "Langfuse: lists scores", LANGFUSE) },
     post(
@@ -271,7 +298,17 @@ pub(super) const ROUTES: &[Route] = &[
         ..get("/api/public/v2/metrics", "Langfuse: numbers by any facts", LANGFUSE)
     },
     Route {
-        query: PAGES,
+        query: &[
+            PAGE,
+            PAGES[1],
+            ("traceName", "string", "Only of traces of this name"),
+            ("userId", "string", "Only of this user"),
+            ("tags", "string", "Only with this tag; may be given several times"),
+            ("environment", "string", "Only of this environment; may be given several times"),
+            FROM_TIME,
+            TO_TIME,
+            LEVEL,
+        ],
         ..get(
             "/api/public/metrics/daily",
             "Langfuse: counts, tokens and cost by day and model",
@@ -310,8 +347,8 @@ const SCORES: &[(&str, &str, &str)] = &[
     ("environment", "string", "Only of traces of this environment; may be given several times"),
     ("operator", "string", "=, <, <=, > or >=, which compares with value"),
     ("value", "number", "What numbers are compared with"),
-    ("fromTimestamp", "string", "Only from this time on"),
-    ("toTimestamp", "string", "Only before this time"),
+    FROM_TIME,
+    TO_TIME,
 ];
 
 const SCORES_V3: &[(&str, &str, &str)] = &[
@@ -327,8 +364,8 @@ const SCORES_V3: &[(&str, &str, &str)] = &[
     ("valueMin", "number", "Only numbers from this one on"),
     ("valueMax", "number", "Only numbers up to this one"),
     ("environment", "string", "Only of traces of these environments, with commas between"),
-    ("fromTimestamp", "string", "Only from this time on"),
-    ("toTimestamp", "string", "Only before this time"),
+    FROM_TIME,
+    TO_TIME,
 ];
 
 const OBSERVATIONS: &[(&str, &str, &str)] = &[
@@ -342,14 +379,12 @@ const OBSERVATIONS: &[(&str, &str, &str)] = &[
     ("traceId", "string", "Only of this trace"),
     ("parentObservationId", "string", "Only those below this one; an empty one has none above"),
     ("isRootObservation", "boolean", "Only those with none above, or with one"),
-    ("level", "string", "ERROR or DEFAULT"),
+    LEVEL,
     ("environment", "string", "Only of this environment; may be given several times"),
     ("version", "string", "Only of this version"),
-    (
-        "filter",
-        "string",
-        "Conditions in JSON, in place of the other fields: column, operator and value",
-    ),
+    FILTER,
+    ("fields", "string", "Groups of fields, with commas between; only by cursor"),
+    ("parseIoAsJson", "boolean", "Whether input and output are JSON, not text; only by cursor"),
     ("fromStartTime", "string", "Only from this time on"),
     ("toStartTime", "string", "Only before this time"),
 ];

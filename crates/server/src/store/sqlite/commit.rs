@@ -4,7 +4,7 @@ use super::fragments;
 use super::row::{self, flags};
 use super::schema::PLACE_BITS;
 use super::table::{load, release, write_span, write_summary};
-use super::trace::{Entry, PARTS, Rank, Root, TraceState};
+use super::trace::{Entry, MOST_CONTEXTS, PARTS, Rank, Root, TraceState};
 use crate::received::{ReceivedSpan, State, TraceContext};
 use crate::store::{
     Batch, Block, Change, MOST_SPANS_OF_TRACE, NewScore, NewSpan, OriginBytes, Written,
@@ -353,15 +353,19 @@ fn context_of(
     trace: &mut TraceState,
     context: &TraceContext,
 ) -> rusqlite::Result<usize> {
-    if let Some(at) = trace.contexts.iter().position(|known| **known == *context) {
+    if let Some(at) = trace.contexts.place_of(context) {
         return Ok(at);
     }
     let at = trace.contexts.len();
+    if at >= MOST_CONTEXTS {
+        // Numbers beyond are those of the next trace. Nobody sees more than the first of them anyway.
+        return Ok(at - 1);
+    }
     // A map of strings and JSON values can always be written.
     let json = serde_json::to_string(context).unwrap_or_default();
     connection
         .prepare_cached("INSERT INTO contexts (id, json) VALUES (?, ?)")?
         .execute(params![(trace.no << PLACE_BITS) + i64::try_from(at).unwrap_or(i64::MAX), json])?;
-    trace.contexts.push(Arc::new(context.clone()));
+    trace.contexts.push(context.clone());
     Ok(at)
 }

@@ -1,8 +1,8 @@
 //! One trace, one span, with what lists leave out.
 
-use super::ReadError;
 use super::row::{self, SPAN_COLUMNS, TRACE_COLUMNS, flags};
-use super::schema::{PLACE_BITS, ids_of};
+use super::schema::{PLACE_BITS, SPAN_ID_PARTS, ids_of};
+use super::{ReadError, index};
 use crate::received::{Origin, ReceivedSpan, TraceContext};
 use crate::view::{RawSpan, SpanSummary, TraceView};
 use crate::wire::{Group, WireSpan};
@@ -107,7 +107,8 @@ pub(super) fn span(
     trace_id: TraceId,
     span_id: SpanId,
 ) -> Result<Option<RawSpan>, ReadError> {
-    let mut statement = connection.prepare_cached(&format!("{} AND s.span_id = ?", raw_query()))?;
+    let mut statement =
+        connection.prepare_cached(&format!("{} AND {}", raw_query(), has_span_id()))?;
     let mut blocks = Blocks::new(connection);
     let found = statement
         .query_row(params![trace_id.to_bytes(), row::span_number(span_id)], |row| blocks.raw(row))
@@ -120,12 +121,58 @@ pub(super) fn raw_spans(
     trace_id: TraceId,
     most_spans: usize,
 ) -> Result<Vec<RawSpan>, ReadError> {
-    let mut statement =
-        connection.prepare_cached(&format!("{} ORDER BY s.start_us, s.id LIMIT ?", raw_query()))?;
+    let mut statement = connection
+        .prepare_cached(&format!("{} ORDER BY s.start_us, s.id LIMIT ?2", raw_query()))?;
     let limit = i64::try_from(most_spans).unwrap_or(i64::MAX);
     let mut blocks = Blocks::new(connection);
     let rows = statement.query_map(params![trace_id.to_bytes(), limit], |row| blocks.raw(row))?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn records(
+    connection: &Connection,
+    trace_id: TraceId,
+) -> rusqlite::Result<Vec<RawSpan>> {
+    let is_record =
+        format!("{} AND s.flags & {} != 0 ORDER BY s.id", raw_query(), flags::TRACE_RECORD);
+    let mut statement = connection.prepare_cached(&is_record)?;
+    let mut blocks = Blocks::new(connection);
+    let rows = statement.query_map([trace_id.to_bytes()], |row| blocks.raw(row))?;
+    rows.collect()
+}
+
+/// Hands out all that can be searched of spans.
+pub(super) fn texts(
+    connection: &Connection,
+    spans: &[(TraceId, SpanId)],
+    each: &mut dyn FnMut(usize, &str),
+) -> rusqlite::Result<()> {
+    let mut place = connection.prepare_cached(&format!(
+        "SELECT s.block, s.offset, s.length FROM traces t
+         JOIN spans s ON s.id >= t.no << {PLACE_BITS} AND s.id < (t.no + 1) << {PLACE_BITS}
+         WHERE t.trace_id = ?1 AND {}",
+        has_span_id()
+    ))?;
+    let mut blocks = Blocks::new(connection);
+    for (at, (trace_id, span_id)) in spans.iter().enumerate() {
+        let found = place
+            .query_row(params![trace_id.to_bytes(), row::span_number(*span_id)], |row| {
+                let block = blocks.block(row.get(0)?)?;
+                let wire = slice(block, row.get(1)?, row.get(2)?).map(WireSpan::read);
+                Ok(wire.and_then(Result::ok).map(|wire| index::text(&wire)))
+            })
+            .optional()?;
+        if let Some(text) = found.flatten() {
+            each(at, &text);
+        }
+    }
+    Ok(())
+}
+
+/// Says which span of a trace is meant, by `?2`, so that its part of the index is read and not the whole trace.
+fn has_span_id() -> String {
+    // Without the plus SQLite would put the value into the expression that the index is of, and find no index for that.
+    format!("s.span_id & {last} = ?2 & {last} AND +s.span_id = ?2", last = SPAN_ID_PARTS - 1)
 }
 
 fn raw_query() -> String {
@@ -135,22 +182,24 @@ fn raw_query() -> String {
          JOIN spans s ON s.id >= t.no << {PLACE_BITS} AND s.id < (t.no + 1) << {PLACE_BITS}
          JOIN contexts c ON c.id = (t.no << {PLACE_BITS}) + s.context
          JOIN origins o ON o.no = s.origin
-         WHERE t.trace_id = ?"
+         WHERE t.trace_id = ?1"
     )
 }
 
-/// The most decompressed blocks that are kept while spans are read: the spans of a trace lie in few, but not in order.
-const MOST_BLOCKS: usize = 32;
+/// The most bytes of decompressed blocks that are kept while spans are read, besides the last: the spans of a trace lie in
+/// few blocks, but not in order.
+const MOST_KEPT: usize = 8 << 20;
 
 /// Reads payloads, each block once as far as possible.
 struct Blocks<'a> {
     connection: &'a Connection,
     read: HashMap<i64, Vec<u8>>,
+    bytes: usize,
 }
 
 impl<'a> Blocks<'a> {
     fn new(connection: &'a Connection) -> Self {
-        Self { connection, read: HashMap::new() }
+        Self { connection, read: HashMap::new(), bytes: 0 }
     }
 
     fn raw(&mut self, row: &Row<'_>) -> rusqlite::Result<RawSpan> {
@@ -169,15 +218,18 @@ impl<'a> Blocks<'a> {
     /// Returns a block's payloads; of one that is damaged none.
     fn block(&mut self, no: i64) -> rusqlite::Result<&[u8]> {
         if !self.read.contains_key(&no) {
-            if self.read.len() >= MOST_BLOCKS {
+            if self.bytes > MOST_KEPT {
                 self.read.clear();
+                self.bytes = 0;
             }
             let raw = self
                 .connection
                 .prepare_cached("SELECT data FROM blocks WHERE no = ?")?
                 .query_row([no], |row| Ok(row.get_ref(0)?.as_blob().ok().and_then(decompress)))
                 .optional()?;
-            self.read.insert(no, raw.flatten().unwrap_or_default());
+            let raw = raw.flatten().unwrap_or_default();
+            self.bytes += raw.len();
+            self.read.insert(no, raw);
         }
         Ok(self.read.get(&no).map_or(&[], Vec::as_slice))
     }
@@ -224,4 +276,21 @@ pub(super) fn received(connection: &Connection, id: i64) -> rusqlite::Result<Opt
     let origin = group.resource_attributes().map(|attributes| Origin::read(&attributes));
     let wire = WireSpan::read(&bytes);
     Ok(wire.ok().map(|wire| ReceivedSpan::read(&wire, &origin.unwrap_or_default())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_found_without_looking_at_its_whole_trace() {
+        let connection = Connection::open_in_memory().unwrap();
+        super::super::schema::migrate(&connection, "memory").unwrap();
+        let query = format!("EXPLAIN QUERY PLAN {} AND {}", raw_query(), has_span_id());
+        let mut statement = connection.prepare(&query).unwrap();
+        let rows = statement.query_map(params![[1_u8; 16], 7], |row| row.get::<_, String>(3));
+        let plan: Vec<String> = rows.unwrap().collect::<Result<_, _>>().unwrap();
+        let by_id = "SEARCH s USING INDEX spans_by_span_id (<expr>=? AND id>? AND id<?)";
+        assert!(plan.iter().any(|step| step == by_id), "{plan:?}");
+    }
 }

@@ -1,10 +1,10 @@
 //! A look at a store that may be in use: nothing is written, and nobody is kept from it.
 
-use super::{schema, store_error};
+use super::{beside, schema, store_error};
 use crate::store::StoreError;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What there is to say of a store from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,28 +23,17 @@ pub struct Examined {
 ///
 /// If the file is no store, is damaged, of a later version, or cannot be read.
 pub fn examine(path: &Path) -> Result<Option<Examined>, StoreError> {
-    let beside = |suffix: &str| {
-        let mut name = path.to_owned().into_os_string();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
     let size = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.len());
     let Ok(bytes) = size(path) else { return Ok(None) };
     let shown = path.display().to_string();
-    let version = || -> rusqlite::Result<i64> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)?;
-        connection.query_row("PRAGMA user_version", [], |row| row.get(0))
-    };
-    let found = version().map_err(|error| store_error(&error, &shown))?;
-    let known = schema::known();
-    if found > known {
-        return Err(StoreError::TooNew { path: shown, found, known });
-    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags);
+    let connection = connection.map_err(|error| store_error(&error, &shown))?;
+    let version = schema::version(&connection, &shown)?;
     let is_locked = |lock: File| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock));
     Ok(Some(Examined {
-        version: found,
-        is_in_use: File::open(beside(".lock")).is_ok_and(is_locked),
-        bytes: bytes + size(&beside("-wal")).unwrap_or_default(),
+        version,
+        is_in_use: File::open(beside(path, ".lock")).is_ok_and(is_locked),
+        bytes: bytes + size(&beside(path, "-wal")).unwrap_or_default(),
     }))
 }

@@ -101,8 +101,8 @@ pub(super) fn groups(
     let offset = offset(paging)?;
     let sql = format!(
         "SELECT {column}, COUNT(*), MIN(t.start_us), MAX(t.start_us), json_group_array(DISTINCT t.user_id),
-             SUM(t.input), SUM(t.cache_read), SUM(t.cache_write), SUM(t.output), SUM(t.reasoning), SUM(t.cost),
-             SUM(t.errors)
+             SUM(t.input), SUM(t.cache_read), SUM(t.cache_write), SUM(t.output), SUM(t.reasoning), SUM(t.cost >> 32),
+             SUM(t.cost & 4294967295), SUM(t.errors)
          FROM traces t WHERE {} GROUP BY {column} ORDER BY MAX(t.start_us) DESC, {column} LIMIT {} OFFSET {offset}",
         conditions.sql,
         paging.limit.saturating_add(1)
@@ -126,12 +126,18 @@ pub(super) fn groups(
             first_us: row.get(2)?,
             last_us: row.get(3)?,
             tokens: Tokens(row::usage(row, 5)?),
-            cost_usd: row.get::<_, Option<i64>>(10)?.map(Dollars),
-            errors: row.get(11)?,
+            cost_usd: sum(row.get(10)?, row.get(11)?).map(Dollars),
+            errors: row.get(12)?,
         })
     })?;
     let rows = rows.collect::<Result<Vec<_>, _>>()?;
     Ok(counted_page(rows, offset, paging.limit))
+}
+
+/// A sum of what could be too much for SQLite, which adds up its halves.
+fn sum(high: Option<i64>, low: Option<i64>) -> Option<i64> {
+    let sum = (i128::from(high?) << 32) + i128::from(low?);
+    Some(i64::try_from(sum).unwrap_or(i64::MAX))
 }
 
 pub(super) fn scores(

@@ -56,21 +56,41 @@ pub(super) fn known() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
-/// Brings the file to the present version.
-pub(super) fn migrate(connection: &Connection, path: &str) -> Result<(), StoreError> {
-    let failed = |error: rusqlite::Error| super::store_error(&error, path);
-    let version: i64 =
-        connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
-    let known = known();
-    let Ok(done) = usize::try_from(version) else {
-        return Err(StoreError::Corrupt {
-            path: path.to_owned(),
-            reason: format!("its version is {version}"),
-        });
+/// The tables that every version has.
+const OURS: &str = "'traces', 'spans', 'contexts', 'origins', 'blocks', 'scores', 'meta', 'texts'";
+
+/// Returns the version of the tables, 0 of an empty file. Nothing is changed.
+///
+/// # Errors
+///
+/// If the file cannot be read, is of a later version, or has tables of another program.
+pub(super) fn version(connection: &Connection, path: &str) -> Result<i64, StoreError> {
+    let number = |sql: &str| -> Result<i64, StoreError> {
+        connection
+            .query_row(sql, [], |row| row.get(0))
+            .map_err(|error| super::store_error(&error, path))
     };
+    let corrupt = |reason: String| StoreError::Corrupt { path: path.to_owned(), reason };
+    let version = number("PRAGMA user_version")?;
+    let all = number("SELECT COUNT(*) FROM sqlite_schema")?;
+    let ours = number(&format!("SELECT COUNT(*) FROM sqlite_schema WHERE name IN ({OURS})"))?;
+    if all > 0 && (version == 0 || ours < 8) {
+        return Err(corrupt("it is a database of another program".to_owned()));
+    }
+    if version < 0 {
+        return Err(corrupt(format!("its version is {version}")));
+    }
+    let known = known();
     if version > known {
         return Err(StoreError::TooNew { path: path.to_owned(), found: version, known });
     }
+    Ok(version)
+}
+
+/// Brings the file to the present version.
+pub(super) fn migrate(connection: &Connection, path: &str) -> Result<(), StoreError> {
+    let failed = |error: rusqlite::Error| super::store_error(&error, path);
+    let done = usize::try_from(version(connection, path)?).unwrap_or(usize::MAX);
     for (at, migration) in MIGRATIONS.iter().enumerate().skip(done) {
         let script =
             format!("BEGIN IMMEDIATE; {migration}; PRAGMA user_version = {}; COMMIT;", at + 1);

@@ -3,14 +3,13 @@
 use super::calls::CallNumbers;
 use super::row::{self, Extra};
 use super::schema::ids_of;
-use super::trace::{Entry, Rank, Root, TraceState};
+use super::trace::{Contexts, Entry, Rank, Root, TraceState};
 use crate::received::TraceContext;
 use crate::store::NewSpan;
 use crate::view::TraceSummary;
 use glassbox_trace::id::TraceId;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::HashMap;
-use std::sync::Arc;
 
 /// Reads what is known of a trace; one that is not there is made.
 pub(super) fn load(connection: &Connection, trace_id: TraceId) -> rusqlite::Result<TraceState> {
@@ -23,7 +22,7 @@ pub(super) fn load(connection: &Connection, trace_id: TraceId) -> rusqlite::Resu
         no: 0,
         next_place: 0,
         spans: HashMap::new(),
-        contexts: Vec::new(),
+        contexts: Contexts::default(),
         touched: 0,
     };
     let Some(no) = no else {
@@ -39,9 +38,11 @@ pub(super) fn load(connection: &Connection, trace_id: TraceId) -> rusqlite::Resu
         .prepare_cached("SELECT json FROM contexts WHERE id >= ? AND id < ? ORDER BY id")?;
     let contexts = statement.query_map([from, to], |row| {
         let json = row.get_ref(0)?.as_str().unwrap_or_default();
-        Ok(Arc::new(serde_json::from_str::<TraceContext>(json).unwrap_or_default()))
+        Ok(serde_json::from_str::<TraceContext>(json).unwrap_or_default())
     })?;
-    state.contexts = contexts.collect::<Result<_, _>>()?;
+    for context in contexts {
+        state.contexts.push(context?);
+    }
     let mut statement = connection.prepare_cached(
         "SELECT id, span_id, parent_id, kind, state, flags, rank, digest, start_us, end_us, input, cache_read,
              cache_write, output, reasoning, cost, attempts, model, context, block, name, input_preview, output_preview

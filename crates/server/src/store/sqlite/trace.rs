@@ -4,11 +4,13 @@
 //! wrappers that repeat what a call below them used do not count.
 
 use super::row::flags;
-use crate::received::{ReceivedSpan, State, TraceContext};
+use super::schema::PLACE_BITS;
+use crate::received::{ReceivedSpan, State, TraceContext, size};
 use crate::view::{Dollars, Tokens, TraceSummary};
 use glassbox_trace::id::TraceId;
 use glassbox_trace::span::Kind;
 use glassbox_trace::usage::Usage;
+use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -21,9 +23,41 @@ pub(super) struct TraceState {
     pub(super) next_place: i64,
     pub(super) spans: HashMap<i64, Entry>,
     /// What spans carry of the trace, by the place that it has in the table of contexts.
-    pub(super) contexts: Vec<Arc<TraceContext>>,
+    pub(super) contexts: Contexts,
     /// The commit that touched it last.
     pub(super) touched: u64,
+}
+
+/// The most different contexts in one trace: as many as have ids of their own.
+pub(super) const MOST_CONTEXTS: usize = 1 << PLACE_BITS;
+
+/// The most models and tags of a trace, and the most facts of its metadata, that lists and streams carry.
+const MOST_ITEMS: usize = 100;
+
+/// The most bytes of the metadata that they carry: as many as of one span.
+const MOST_METADATA: usize = 32 << 10;
+
+/// What spans carry of their trace, each once. Every span can say something else, so they are found without comparing.
+#[derive(Debug, Default)]
+pub(super) struct Contexts {
+    all: Vec<Arc<TraceContext>>,
+    places: HashMap<Arc<TraceContext>, usize>,
+}
+
+impl Contexts {
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    pub(super) fn place_of(&self, context: &TraceContext) -> Option<usize> {
+        self.places.get(context).copied()
+    }
+
+    pub(super) fn push(&mut self, context: TraceContext) {
+        let context = Arc::new(context);
+        self.places.insert(Arc::clone(&context), self.all.len());
+        self.all.push(context);
+    }
 }
 
 /// What the numbers of a trace need of a span.
@@ -159,22 +193,15 @@ impl TraceState {
             cache_hits,
             tokens: Tokens(usage),
             cost_usd: cost.map(Dollars),
-            models: models.into_iter().map(str::to_owned).collect(),
+            models: models.into_iter().take(MOST_ITEMS).map(str::to_owned).collect(),
             session_id: text(|context| &context.session_id),
             user_id: text(|context| &context.user_id),
             environment: text(|context| &context.environment),
             release: text(|context| &context.release),
             version: text(|context| &context.version),
             service: text(|context| &context.service),
-            tags: {
-                let tags: BTreeSet<_> = contexts.iter().flat_map(|context| &context.tags).collect();
-                tags.into_iter().cloned().collect()
-            },
-            metadata: {
-                let facts = contexts.iter().rev().flat_map(|context| &context.metadata);
-                let facts: std::collections::BTreeMap<_, _> = facts.collect();
-                facts.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect()
-            },
+            tags: tags(&contexts),
+            metadata: metadata(&contexts),
             input_preview: of_root(|root| &root.input_preview),
             output_preview: of_root(|root| &root.output_preview),
             updated_seq: seq,
@@ -214,12 +241,42 @@ impl TraceState {
         }
         let mut contexts: Vec<_> = best
             .into_iter()
-            .zip(&self.contexts)
+            .zip(&self.contexts.all)
             .filter_map(|(trust, context)| Some((trust?, context)))
             .collect();
         contexts.sort_by_key(|(trust, _)| *trust);
         contexts.into_iter().map(|(_, context)| context.as_ref()).collect()
     }
+}
+
+/// The tags of all contexts, in order; of too many those of the most trusted.
+fn tags(contexts: &[&TraceContext]) -> Vec<String> {
+    let mut tags = BTreeSet::new();
+    for tag in contexts.iter().flat_map(|context| &context.tags) {
+        if tags.len() >= MOST_ITEMS {
+            break;
+        }
+        tags.insert(tag);
+    }
+    tags.into_iter().cloned().collect()
+}
+
+/// The facts of all contexts. What the most trusted say goes first, and where there is no more room the others' are left
+/// out: they are with their spans.
+fn metadata(contexts: &[&TraceContext]) -> Map<String, Value> {
+    let mut facts = Map::new();
+    let mut left = MOST_METADATA;
+    for (key, value) in contexts.iter().flat_map(|context| &context.metadata) {
+        if facts.len() >= MOST_ITEMS {
+            break;
+        }
+        let size = key.len() + size(value);
+        if size <= left && !facts.contains_key(key) {
+            left -= size;
+            facts.insert(key.clone(), value.clone());
+        }
+    }
+    facts
 }
 
 /// The sum of what is known.

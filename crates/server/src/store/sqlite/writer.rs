@@ -29,8 +29,11 @@ const INDEX_TIME_IDLE: Duration = Duration::from_millis(200);
 /// How often texts are indexed when there is no quiet moment.
 const INDEX_EVERY: Duration = Duration::from_millis(500);
 
-/// How often is looked for what is too old.
+/// How often is looked for what is too old, unless there was more of it than was removed at once.
 const RETENTION_EVERY: Duration = Duration::from_secs(5);
+
+/// How often is looked for what removed traces left, for which tables are looked through.
+const TIDY_EVERY: Duration = Duration::from_hours(1);
 
 type Done<T> = oneshot::Sender<Result<T, StoreError>>;
 
@@ -72,6 +75,7 @@ impl Writer {
             queue: Arc::clone(&queue),
             memory: Memory::default(),
             has_backlog: true,
+            tidied: None,
         };
         let thread = std::thread::Builder::new()
             .name("glassbox-store".to_owned())
@@ -139,6 +143,8 @@ struct Thread {
     queue: Arc<Queue>,
     memory: Memory,
     has_backlog: bool,
+    /// When was looked for what removed traces left.
+    tidied: Option<Instant>,
 }
 
 impl Thread {
@@ -146,8 +152,9 @@ impl Thread {
         let mut indexed = Instant::now();
         let mut retained = Instant::now();
         let mut is_idle = false;
+        let mut is_too_much = false;
         loop {
-            let wait = match (self.has_backlog, is_idle) {
+            let wait = match (self.has_backlog || is_too_much, is_idle) {
                 (true, true) => Duration::ZERO,
                 (true, false) => IDLE,
                 (false, _) => RETENTION_EVERY,
@@ -173,9 +180,9 @@ impl Thread {
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if retained.elapsed() >= RETENTION_EVERY {
+            if is_too_much || retained.elapsed() >= RETENTION_EVERY {
                 // What cannot be removed now has been told, and is tried again.
-                let _ = self.retain();
+                is_too_much = self.retain().unwrap_or(false);
                 retained = Instant::now();
             }
         }
@@ -297,7 +304,14 @@ impl Thread {
             // What was removed may be remembered.
             self.memory.clear();
         }
-        removed.map_err(|error| self.failed(&error))
+        let removed = removed.map_err(|error| self.failed(&error))?;
+        if !removed && self.tidied.is_none_or(|at| at.elapsed() >= TIDY_EVERY) {
+            self.tidied = Some(Instant::now());
+            self.memory.clear();
+            retention::tidy(&self.connection, &self.retention)
+                .map_err(|error| self.failed(&error))?;
+        }
+        Ok(removed)
     }
 
     fn failed(&self, error: &rusqlite::Error) -> StoreError {
