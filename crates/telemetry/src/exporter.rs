@@ -10,7 +10,7 @@
 //! While a destination takes spans, batches go straight to it. While it does not, they go to the disk as they are made,
 //! and the oldest one on disk is what is tried again. What memory should not hold goes to the disk at any time.
 
-use crate::body::{Body, BodyStyle, Unfit};
+use crate::body::BodyStyle;
 use crate::delivery::{Delivery, Done, Ending, Job};
 use crate::destination::HttpTarget;
 use crate::health::{DropReason, HealthChange};
@@ -19,11 +19,8 @@ use crate::ledger::Origin;
 use crate::limits::Limits;
 use crate::link::Link;
 use crate::live::{Announcer, Farewell};
-use crate::media::Upload;
-use crate::parcel::Parcel;
-use crate::queue::{Message, Queue, Ready, Reply};
+use crate::queue::Queue;
 use crate::spool::Spool;
-use glassbox_trace::span::Span;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,12 +28,12 @@ use tokio::task::JoinSet;
 
 mod disk;
 mod ending;
+mod next;
+mod orders;
 mod telling;
 
 use disk::Disk;
-
-/// As many batches go to the disk before it is looked what else there is to do.
-const BATCHES_AT_ONCE: usize = 4;
+use orders::Order;
 
 /// Exports to one destination.
 #[derive(Debug)]
@@ -72,14 +69,6 @@ pub(crate) struct Exporter {
     /// Tells of spans that begin, until it is started.
     announcer: Option<Announcer>,
     farewell: Option<Farewell>,
-}
-
-/// Somebody waits until all batches with lower numbers are done.
-struct Order {
-    before: u64,
-    failures: u64,
-    stops: bool,
-    reply: Reply,
 }
 
 impl Exporter {
@@ -148,137 +137,6 @@ impl Exporter {
                 () = sleep_until(wake) => (),
             }
         }
-    }
-
-    /// Sends a batch, if there is one and the destination may take it. Returns whether it did.
-    fn send(&mut self) -> bool {
-        let job = self.job();
-        let is_sent = job.is_some();
-        if let Some(job) = job {
-            self.outstanding.insert(job.number);
-            self.flying.spawn(Arc::clone(&self.delivery).deliver(job));
-        }
-        is_sent
-    }
-
-    fn job(&mut self) -> Option<Job> {
-        let is_open = self.link.is_open();
-        let most = if is_open { self.limits.requests.max(1) } else { 1 };
-        // What others have left on disk waits, too, until the destination is there.
-        if self.flying.len() >= most || !self.link.may_try() || self.queue.slumbers() {
-            return None;
-        }
-        if let Some(held) = self.held.pop_front() {
-            return Some(held);
-        }
-        if self.is_disks_turn || !is_open {
-            self.is_disks_turn = false;
-            if let Some(job) = self.job_from_disk() {
-                return Some(job);
-            }
-        }
-        // While the destination does not take spans, the disk does.
-        if is_open || !self.disk.as_ref().is_some_and(Disk::is_usable) {
-            let alone = self.flying.is_empty();
-            let due = self.is_due();
-            let ready = if alone { Ready::Spans { due } } else { Ready::FullBatch };
-            if let Some(job) = self.job_from_queue(ready, false) {
-                self.is_disks_turn = true;
-                return Some(job);
-            }
-        }
-        self.job_from_disk()
-    }
-
-    fn job_from_disk(&mut self) -> Option<Job> {
-        let disk = self.disk.as_mut()?;
-        if self.link.is_open() && !disk.spool().has_waiting() {
-            disk.adopt();
-        }
-        let job = disk.take(self.next_job)?;
-        self.next_job += 1;
-        Some(job)
-    }
-
-    /// Takes spans out of the queue and encodes them.
-    fn job_from_queue(&mut self, ready: Ready, plain: bool) -> Option<Job> {
-        loop {
-            match self.queue.next(ready)? {
-                Message::Export(spans) => {
-                    if !self.queue.has_spans() {
-                        self.oldest = None;
-                    }
-                    let (parcels, media) = self.parcels(&spans, plain);
-                    if !parcels.is_empty() {
-                        let number = self.next_job;
-                        self.next_job += 1;
-                        return Some(Job { media, ..Job::new(number, parcels, None) });
-                    }
-                }
-                Message::Flush(reply) => self.note_order(reply, false),
-                Message::Stop(reply) => self.note_order(reply, true),
-            }
-        }
-    }
-
-    fn note_order(&mut self, reply: Reply, stops: bool) {
-        let (before, failures) = (self.next_job, self.failures);
-        self.orders.push(Order { before, failures, stops, reply });
-    }
-
-    /// Encodes spans: in parts, if they are too many for one request, and without those that cannot be encoded.
-    /// What they refer to is to be uploaded before them.
-    fn parcels(&self, spans: &[Arc<Span>], plain: bool) -> (Vec<Parcel>, VecDeque<Upload>) {
-        let goes_to_disk = !self.link.is_open() && self.has_disk();
-        let target = match (plain, goes_to_disk) {
-            (true, _) => &self.plain,
-            (false, true) => &self.for_disk,
-            (false, false) => self.delivery.target(),
-        };
-        let mut parcels = Vec::new();
-        let mut uploads = VecDeque::new();
-        let mut parts = vec![spans];
-        while let Some(part) = parts.pop() {
-            let began = Instant::now();
-            let body = Body::of(part, &self.style, target, self.limits.batch_bytes);
-            self.queue.book(|ledger| ledger.encoded(began.elapsed()));
-            match body {
-                Ok(Body { bytes, raw, media }) => {
-                    uploads.extend(media);
-                    let spans = part.len() as u64;
-                    parcels.push(Parcel { bytes, raw, spans, format: target.format() });
-                }
-                Err(Unfit::TooLarge | Unfit::Panicked) if part.len() > 1 => {
-                    let (first, second) = part.split_at(part.len() / 2);
-                    parts.extend([second, first]);
-                }
-                Err(_) => {
-                    let error = "a value in a span panicked when it was rendered";
-                    self.lose(part.len() as u64, DropReason::Unencodable, error);
-                }
-            }
-        }
-        (parcels, uploads)
-    }
-
-    /// Moves spans to the disk: what is too much for memory, and what the destination does not take now. Returns whether
-    /// there may be more.
-    fn relieve(&mut self) -> bool {
-        for _ in 0..BATCHES_AT_ONCE {
-            if !self.disk.as_ref().is_some_and(Disk::is_usable) {
-                return false;
-            }
-            let due = self.is_due();
-            let is_late = self.time_to_secure().is_some_and(|time| time <= Instant::now());
-            let ready = if is_late { Ready::All } else { Ready::Excess };
-            let job = match self.job_from_queue(ready, true) {
-                None if !self.link.is_open() => self.job_from_queue(Ready::Spans { due }, false),
-                job => job,
-            };
-            let Some(job) = job else { return false };
-            self.retain(job);
-        }
-        true
     }
 
     /// Draws the conclusions from what became of a batch.
@@ -368,74 +226,6 @@ impl Exporter {
         self.delivery.lose(spans, reason, Origin::Memory, error);
     }
 
-    /// Gives up the spans that somebody waits for, when the destination has just refused the credentials and there is no
-    /// disk for them. Those that nobody waits for stay, in the queue or held, until the credentials are accepted.
-    fn refuse_ordered(&mut self, error: &str) {
-        while !self.disk.as_ref().is_some_and(Disk::is_usable) {
-            match self.queue.next(Ready::Ordered) {
-                Some(Message::Export(spans)) => {
-                    self.lose(spans.len() as u64, DropReason::Unauthorized, error);
-                }
-                Some(Message::Flush(reply)) => self.note_order(reply, false),
-                Some(Message::Stop(reply)) => self.note_order(reply, true),
-                None if self.orders.is_empty() => return,
-                None => {
-                    for job in std::mem::take(&mut self.held) {
-                        self.outstanding.remove(&job.number);
-                        self.lose(job.spans(), DropReason::Unauthorized, error);
-                    }
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Answers those who waited for what is done by now. Returns whether one of them was to stop it.
-    async fn answer(&mut self) -> bool {
-        // Orders behind which no span waits any more.
-        while let Some(message) = self.queue.next(Ready::Orders) {
-            match message {
-                Message::Flush(reply) => self.note_order(reply, false),
-                Message::Stop(reply) => self.note_order(reply, true),
-                // Not asked for.
-                Message::Export(_) => break,
-            }
-        }
-        let (done, waiting) =
-            std::mem::take(&mut self.orders).into_iter().partition(|order| self.is_done(order));
-        self.orders = waiting;
-        let done: Vec<Order> = done;
-        let stops = done.iter().any(|order| order.stops);
-        if stops {
-            // Before it is told: then the books are closed as well.
-            self.say_farewell().await;
-            self.queue.close();
-        }
-        for order in done {
-            self.queue.answer(order.reply);
-        }
-        stops
-    }
-
-    fn is_done(&self, order: &Order) -> bool {
-        if self.outstanding.first().is_some_and(|oldest| *oldest < order.before) {
-            return false;
-        }
-        let Some(disk) = &self.disk else { return true };
-        // Whoever waits can have it tried once more.
-        let is_tried = self.failures > order.failures;
-        // A server that is known to be gone will not be there within moments.
-        let is_hopeless = is_tried
-            && (self.link.is_hopeless(self.limits.give_up_after)
-                || self.delivery.target().now().is_none());
-        if disk.spool().has_own() && !is_hopeless {
-            return false;
-        }
-        // At the end there is time for what others have left, as long as it is taken.
-        let has_others = disk.spool().has_waiting() || !self.flying.is_empty();
-        !(order.stops && self.link.is_open() && has_others)
-    }
-
     /// Returns when there is something to do without being told.
     fn next_event(&mut self) -> Option<Instant> {
         let is_usable = self.disk.as_ref().is_some_and(Disk::is_usable);
@@ -482,12 +272,6 @@ impl Exporter {
         }
         self.queue.tell(HealthChange::Up);
         tracing::info!("{} answers again", self.queue.name());
-    }
-}
-
-impl std::fmt::Debug for Order {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Order").field("before", &self.before).finish_non_exhaustive()
     }
 }
 
