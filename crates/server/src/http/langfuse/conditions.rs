@@ -1,4 +1,5 @@
-//! The `filter` of Langfuse's traces and observations, and of metrics: a list of conditions in JSON. Those that cannot be answered exactly are refused.
+//! The `filter` of Langfuse's traces and observations, and of metrics: a list of conditions in JSON. Those that cannot be
+//! answered exactly are refused.
 
 use super::Failed;
 use crate::filter::{Condition, Filter, Has, NumberKey, Pattern, Range, Status, Term, TextKey};
